@@ -1,0 +1,1 @@
+"""What the world outside offers (objects, processes, Postgres), behind small ports."""

@@ -1,0 +1,1 @@
+"""Adapters for AWS; the only room that imports boto3."""

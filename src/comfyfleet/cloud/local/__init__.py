@@ -1,0 +1,1 @@
+"""Adapters for one machine: files on disk, processes, a Postgres of our own."""

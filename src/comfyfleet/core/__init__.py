@@ -1,0 +1,1 @@
+"""Pure rules: data and the time go in, decisions come out; no I/O."""

@@ -1,0 +1,50 @@
+"""The only file that spells external names: object keys, buckets, environment of others, machine paths.
+
+Formats are fixed by the contract that other systems rely on; see `docs/reference/names.md`.
+"""
+
+import re
+from typing import Final
+
+LOCAL_STAGE: Final = "local"
+DEFAULT_FLEET: Final = "gpu-default"
+DEFAULT_PREFIX: Final = "bp"
+
+SECRET_PLACEHOLDER: Final = "CHANGE_ME_AFTER_DEPLOY"
+"""What a deployed template holds until an operator sets a secret; refused as a secret."""
+
+FLEET_SECRET_HEADER: Final = "X-Fleet-Secret"
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+SESSION_COOKIE: Final = "comfyfleet_session"
+
+MODELS_DISK: Final = "comfyui_models"
+MEDIA_DISK: Final = "media"
+LOGS_DISK: Final = "comfyui_logs"
+
+COMFYUI_DEFAULT_URL: Final = "http://127.0.0.1:8188"
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def safe_filename(filename: str) -> str:
+    """Return `filename` as one harmless path segment of at most 120 characters, its extension kept."""
+    name = _UNSAFE.sub("-", filename.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".-")
+    stem, dot, extension = name.rpartition(".")
+    if not dot or len(extension) > 10:
+        return name[:120] or "file"
+    return f"{stem[: 119 - len(extension)] or 'file'}.{extension}"
+
+
+def workflow_key(slug: str, sha256: str) -> str:
+    """Key of a workflow's API JSON in the models bucket."""
+    return f"workflows/{slug}/{sha256}.json"
+
+
+def upload_key(tenant_id: str, upload_id: str, filename: str) -> str:
+    """Key of a job's input in the media bucket."""
+    return f"tenants/{tenant_id}/uploads/{upload_id}/{safe_filename(filename)}"
+
+
+def output_key(tenant_id: str, job_id: int, filename: str) -> str:
+    """Key of a job's output in the media bucket."""
+    return f"tenants/{tenant_id}/ai-jobs/{job_id}/{safe_filename(filename)}"

@@ -1,0 +1,1 @@
+"""The wire models that the control plane and its callers exchange."""
