@@ -1,0 +1,159 @@
+"""What makes a workflow importable: its graph, its output node and its properties fit together."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from comfyfleet.core.errors import Invalid
+from comfyfleet.core.graphs import Graph, input_strings, is_link, node_name
+from comfyfleet.core.properties import Property, PropertyType, check_value
+
+_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+_BARE: Final = re.compile(r"\w+")
+
+
+class WorkflowInvalid(Invalid):
+    """A workflow contradicts itself."""
+
+    code = "workflow_invalid"
+
+
+@dataclass(frozen=True)
+class WorkflowSpec:
+    """A workflow as it is run: the graph, which node's file is the result, and the inputs."""
+
+    graph: Graph
+    output_node_id: str
+    output_extension: str
+    output_mime_type: str
+    properties: tuple[Property, ...] = ()
+
+    @property
+    def primary_input(self) -> Property | None:
+        """The property that holds the main input, or None for a workflow that starts from text alone."""
+        return next((prop for prop in self.properties if prop.is_primary_input), None)
+
+
+def check_slug(slug: str) -> str:
+    """Return `slug`; raise `WorkflowInvalid` unless it is 1 to 64 of `a-z 0-9 -`, not at the ends `-`."""
+    if not _SLUG.fullmatch(slug):
+        raise WorkflowInvalid(f"'{slug[:80]}' is no slug.", hint="Use 1 to 64 small letters, digits and inner hyphens.")
+    return slug
+
+
+def check_workflow(spec: WorkflowSpec) -> None:
+    """Raise `WorkflowInvalid` with what to do unless output node, properties and bindings fit the graph."""
+    _check_output(spec)
+    _check_keys(spec.properties)
+    _check_primary(spec.properties)
+    for prop in spec.properties:
+        _check_property(prop)
+        _check_binding(spec.graph, prop)
+
+
+def _check_output(spec: WorkflowSpec) -> None:
+    if spec.output_node_id not in spec.graph:
+        raise WorkflowInvalid(
+            f"The output node '{spec.output_node_id}' is not in the workflow.",
+            hint=f"Choose one of: {', '.join(node_name(spec.graph, node_id) for node_id in spec.graph)}.",
+        )
+    if not re.fullmatch(r"[a-z0-9]{1,10}", spec.output_extension):
+        raise WorkflowInvalid(f"'{spec.output_extension}' is no file extension.", hint="Write it like mp4, no dot.")
+    if not re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", spec.output_mime_type):
+        raise WorkflowInvalid(f"'{spec.output_mime_type}' is no MIME type.", hint="Write it like video/mp4.")
+
+
+def _check_keys(properties: tuple[Property, ...]) -> None:
+    for prop in properties:
+        if not _KEY.fullmatch(prop.key):
+            raise WorkflowInvalid(
+                f"'{prop.key[:80]}' is no property key.",
+                hint="Use small letters, digits and underscores, with a letter first.",
+            )
+    for what, names in (
+        ("key", [prop.key for prop in properties]),
+        ("placeholder", [prop.placeholder for prop in properties if prop.placeholder]),
+    ):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise WorkflowInvalid(
+                f"Two properties have the {what} '{twice[0]}'.", hint=f"Give each property a {what} of its own."
+            )
+
+
+def _check_primary(properties: tuple[Property, ...]) -> None:
+    primary = [prop for prop in properties if prop.is_primary_input]
+    if len(primary) > 1:
+        raise WorkflowInvalid(
+            f"Two properties are the primary input: {', '.join(prop.key for prop in primary)}.",
+            hint="Set is_primary_input on one of them only.",
+        )
+    if primary and not primary[0].type.is_file:
+        raise WorkflowInvalid(
+            f"The primary input '{primary[0].key}' has the type {primary[0].type}.",
+            hint="A primary input is an image, a video or an audio file; a text-only workflow has none.",
+        )
+
+
+def _check_property(prop: Property) -> None:
+    if prop.type is PropertyType.CHOICE and not prop.choices:
+        raise WorkflowInvalid(f"The choice '{prop.key}' has no choices.", hint="List its choices.")
+    if prop.minimum is not None and prop.maximum is not None and prop.minimum > prop.maximum:
+        raise WorkflowInvalid(f"'{prop.key}' has a minimum above its maximum.", hint="Swap the two.")
+    if prop.type.is_file and prop.default is not None:
+        raise WorkflowInvalid(f"The file '{prop.key}' has a default.", hint="Files have no default: remove it.")
+    if prop.default is not None:
+        check_value(prop, prop.default)
+
+
+def _check_binding(graph: Graph, prop: Property) -> None:
+    if (prop.node_id is None) != (prop.input_name is None):
+        raise WorkflowInvalid(f"'{prop.key}' names a node or an input, not both.", hint="Give node_id and input_name.")
+    if prop.placeholder is None and prop.node_id is None:
+        raise WorkflowInvalid(
+            f"'{prop.key}' is bound to nothing.", hint="Give a placeholder, or node_id and input_name."
+        )
+    if prop.placeholder is not None:
+        _check_placeholder(graph, prop.key, prop.placeholder)
+    if prop.node_id is not None and prop.input_name is not None:
+        _check_input(graph, prop.key, prop.node_id, prop.input_name)
+
+
+def _check_placeholder(graph: Graph, key: str, placeholder: str) -> None:
+    if len(placeholder) < 3:
+        raise WorkflowInvalid(f"The placeholder of '{key}' is too short.", hint="Use one like {{PROMPT}}.")
+    if any(placeholder in text for text in input_strings(graph)):
+        return
+    bare = _BARE.search(placeholder)
+    survivor = bare is not None and any(text == bare.group() for text in input_strings(graph))
+    hint = (
+        f"ComfyUI's Export (API) took the braces away: the JSON holds the bare word '{bare.group()}'. "
+        if survivor and bare is not None
+        else ""
+    )
+    name = bare.group() if bare else "PROMPT"
+    raise WorkflowInvalid(
+        f"The placeholder '{placeholder}' of '{key}' is in no input of the workflow.",
+        hint=f"{hint}Write __{name}__ in ComfyUI instead and export again, or bind '{key}' by node_id and input_name.",
+    )
+
+
+def _check_input(graph: Graph, key: str, node_id: str, input_name: str) -> None:
+    if node_id not in graph:
+        raise WorkflowInvalid(
+            f"'{key}' is bound to node '{node_id}', which is not in the workflow.",
+            hint=f"The nodes are: {', '.join(graph)}.",
+        )
+    inputs = graph[node_id]["inputs"]
+    if input_name not in inputs:
+        raise WorkflowInvalid(
+            f"'{key}' is bound to the input '{input_name}', which {node_name(graph, node_id)} does not have.",
+            hint=f"Its inputs are: {', '.join(inputs) or 'none'}.",
+        )
+    if is_link(inputs[input_name]):
+        raise WorkflowInvalid(
+            f"'{key}' is bound to '{input_name}' of {node_name(graph, node_id)}, which is linked to another node.",
+            hint="Bind it to an input that holds a value.",
+        )
