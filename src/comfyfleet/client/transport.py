@@ -1,0 +1,69 @@
+"""What every client of the control plane does with an answer: the envelope's data, or an error that says why."""
+
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+from comfyfleet.core.errors import Unavailable
+from comfyfleet.protocol.envelope import Refusal
+
+
+class Refused(Exception):  # noqa: N818 - named after what went wrong, as in core.errors
+    """The server refused; `code`, `message` and `hint` are its own words, `status` is the HTTP status.
+
+    It is not a `FleetError`, whose code belongs to the class: here it comes from the other side.
+    """
+
+    def __init__(self, status: int, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class Unreachable(Unavailable):
+    """The server does not answer, or something else answers in its place."""
+
+    code = "unreachable"
+
+
+def data_of(response: httpx.Response) -> Any:
+    """Return the `data` of an answer whose body was read.
+
+    Raises:
+        Refused: The status is 4xx or 5xx and the body says why.
+        Unreachable: The body is no envelope, or a gateway says that the server is away.
+    """
+    if response.is_success:
+        return _envelope_data(response)
+    try:
+        refusal = Refusal.model_validate_json(response.content)
+    except ValidationError as error:
+        raise _not_ours(response) from error
+    raise Refused(response.status_code, refusal.error.code, refusal.message, refusal.error.hint)
+
+
+def unreachable(error: httpx.HTTPError, url: str) -> Unreachable:
+    """Return a failed call as an error for a person."""
+    reason = str(error) or type(error).__name__
+    return Unreachable(f"{url} does not answer: {reason}.", hint="Is the server running, and is the address right?")
+
+
+def _envelope_data(response: httpx.Response) -> Any:
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise _not_ours(response) from error
+    if not isinstance(body, dict) or "data" not in body:
+        raise _not_ours(response)
+    return body["data"]
+
+
+def _not_ours(response: httpx.Response) -> Unreachable:
+    url = response.request.url
+    return Unreachable(
+        f"{url.scheme}://{url.netloc.decode()}{url.path} answered {response.status_code} without an envelope.",
+        hint="Check that the address is the control plane's, and look at what stands between (a proxy?).",
+    )
