@@ -35,9 +35,7 @@ class ObjectStore(Protocol):
         """Sign a GET (Range allowed); with `filename` the answer is to be saved under that name."""
         ...
 
-    def sign_put(
-        self, key: str, *, expires_seconds: int, content_type: str, size: int | None = None
-    ) -> SignedRequest:
+    def sign_put(self, key: str, *, expires_seconds: int, content_type: str, size: int | None = None) -> SignedRequest:
         """Sign a PUT of one object with that content type and, when `size` is given, exactly that many bytes."""
         ...
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from comfyfleet.core.errors import Conflict
+from comfyfleet.core.errors import Conflict, Invalid
 
 DEFAULT_MAX_ATTEMPTS: Final = 3
 MIN_PRIORITY: Final = -100
@@ -55,7 +55,7 @@ class JobFinished(Conflict):
     code = "job_finished"
 
 
-class OutputMissing(Conflict):
+class OutputMissing(Invalid):
     """A worker says that a job is complete, but its output is not in storage as described."""
 
     code = "output_missing"

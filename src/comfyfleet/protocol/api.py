@@ -75,6 +75,7 @@ class WorkflowView(BaseModel):
     output_extension: str
     output_mime_type: str
     properties: list[PropertyModel]
+    node_classes: list[str] = Field(default_factory=list)
     fleets: list[str] = Field(default_factory=list)
     created_at: datetime
 

@@ -1,0 +1,57 @@
+"""The control plane as an ASGI app."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from comfyfleet import __version__
+from comfyfleet.protocol.envelope import Envelope
+from comfyfleet.server.auth import routes as auth
+from comfyfleet.server.auth.guard import SignInGuard
+from comfyfleet.server.effects import routes as effects
+from comfyfleet.server.errors import install_error_handlers
+from comfyfleet.server.fleets import routes as fleets
+from comfyfleet.server.jobs import routes as jobs
+from comfyfleet.server.jobs import worker_routes
+from comfyfleet.server.maintenance import maintain_forever
+from comfyfleet.server.objects.routes import make_router
+from comfyfleet.server.tenants import routes as tenants
+from comfyfleet.server.uploads import routes as uploads
+from comfyfleet.server.wiring import Wiring
+from comfyfleet.server.workers import routes as workers
+from comfyfleet.server.workflows import routes as workflows
+
+
+def create_app(wiring: Wiring) -> FastAPI:
+    """Compose the control plane's routes; its background tasks live as long as the app."""
+    app = FastAPI(title="comfyfleet", version=__version__, lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app.state.wiring = wiring
+    app.state.sign_in_guard = SignInGuard()
+    install_error_handlers(app)
+    for slice_ in (auth, tenants, workflows, effects, fleets, workers, uploads, jobs, worker_routes):
+        app.include_router(slice_.router)
+    app.include_router(make_router(wiring.disk_stores))
+    app.add_api_route("/healthz", _health, methods=["GET"])
+    return app
+
+
+async def _health() -> Envelope[dict[str, str]]:
+    """Answer as long as the process serves."""
+    return Envelope(data={"status": "ok", "version": __version__})
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    wiring: Wiring = app.state.wiring
+    wiring.notifier.start()
+    maintenance = asyncio.create_task(maintain_forever(wiring), name="maintenance")
+    try:
+        yield
+    finally:
+        maintenance.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await maintenance
+        await wiring.notifier.stop()
+        await wiring.engine.dispose()

@@ -1,0 +1,1 @@
+"""Who is calling: people by session, programs by API key."""

@@ -1,0 +1,96 @@
+"""What routes ask for: the wiring, a transaction, and the caller."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from comfyfleet import names
+from comfyfleet.server.auth.principal import (
+    AdminOnly,
+    CrossSiteRefused,
+    NotSignedIn,
+    PasswordChangeRequired,
+    Principal,
+)
+from comfyfleet.server.auth.service import identify
+from comfyfleet.server.wiring import Wiring
+
+_SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
+
+
+def wiring_of(request: Request) -> Wiring:
+    """Return what the app was wired with."""
+    wiring: Wiring = request.app.state.wiring
+    return wiring
+
+
+WiringDep = Annotated[Wiring, Depends(wiring_of)]
+
+
+async def transaction(wiring: WiringDep) -> AsyncIterator[AsyncSession]:
+    """One request is one transaction: it commits after the route's function, before the answer leaves."""
+    async with wiring.sessions.begin() as session:
+        yield session
+
+
+Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+
+
+def token_of(request: Request) -> str | None:
+    """Return the bearer token, or else the session cookie, of a request."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    return request.cookies.get(names.SESSION_COOKIE)
+
+
+def check_same_site(request: Request) -> None:
+    """Raise `CrossSiteRefused` for a request that changes something and was not made by our own pages."""
+    if request.method in _SAFE_METHODS or "authorization" in request.headers:
+        return
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    is_ours = site == "same-origin" or (
+        site is None and origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+    )
+    if not is_ours:
+        raise CrossSiteRefused(
+            "This request came from another site.", hint="Use our pages, or an API key in the Authorization header."
+        )
+
+
+async def anyone_signed_in(request: Request, wiring: WiringDep) -> Principal:
+    """Return the caller, who may still have a one-time password."""
+    token = token_of(request)
+    if token is None:
+        raise NotSignedIn("You are not signed in.", hint="Sign in, or send an API key as a bearer token.")
+    check_same_site(request)
+    async with wiring.sessions.begin() as session:
+        return await identify(session, token, wiring.clock())
+
+
+async def signed_in(principal: Annotated[Principal, Depends(anyone_signed_in)]) -> Principal:
+    """Return the caller."""
+    if principal.must_change_password:
+        raise PasswordChangeRequired("Your password works once only.", hint="Choose a password of your own first.")
+    return principal
+
+
+async def administrator(principal: Annotated[Principal, Depends(signed_in)]) -> Principal:
+    """Return the caller, who is an administrator."""
+    if not principal.is_admin:
+        raise AdminOnly("Only an administrator may do this.", hint="Ask your administrator.")
+    return principal
+
+
+AnyoneSignedIn = Annotated[Principal, Depends(anyone_signed_in)]
+SignedIn = Annotated[Principal, Depends(signed_in)]
+Administrator = Annotated[Principal, Depends(administrator)]
+
+
+def absolute(request: Request, url: str) -> str:
+    """Return a URL that the caller can use: a path is taken on the address that the caller used."""
+    return f"{str(request.base_url).rstrip('/')}{url}" if url.startswith("/") else url

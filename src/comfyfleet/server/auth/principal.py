@@ -1,0 +1,47 @@
+"""The caller of a request, and the errors of not being one."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from comfyfleet.core.errors import Forbidden
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who calls, for which tenant, and whether as an administrator."""
+
+    tenant_id: UUID
+    is_admin: bool
+    user_id: UUID | None = None
+    email: str | None = None
+    must_change_password: bool = False
+
+
+class NotSignedIn(Forbidden):
+    """No valid session or key came with the request."""
+
+    code = "not_signed_in"
+
+
+class AdminOnly(Forbidden):
+    """The caller is no administrator."""
+
+    code = "admin_only"
+
+
+class PasswordChangeRequired(Forbidden):
+    """The caller still has a one-time password."""
+
+    code = "password_change_required"
+
+
+class CrossSiteRefused(Forbidden):
+    """A request that changes something came with a cookie from another site."""
+
+    code = "cross_site_refused"
+
+
+class TooManyAttempts(Forbidden):
+    """Too many wrong passwords in a short time."""
+
+    code = "too_many_attempts"

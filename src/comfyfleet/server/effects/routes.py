@@ -1,0 +1,36 @@
+"""Effects over HTTP: the public reads them, administrators make them."""
+
+from fastapi import APIRouter
+
+from comfyfleet.protocol import api
+from comfyfleet.protocol.envelope import Envelope
+from comfyfleet.server.auth.dependencies import Administrator, Transaction
+from comfyfleet.server.effects import repository, service
+
+router = APIRouter(prefix="/api/effects", tags=["effects"])
+
+
+@router.get("")
+async def list_effects(session: Transaction) -> Envelope[list[api.EffectView]]:
+    """List the effects that can be run."""
+    return Envelope(data=[service.public_view(effect) for effect in await repository.active(session)])
+
+
+@router.get("/{slug}")
+async def show_effect(slug: str, session: Transaction) -> Envelope[api.EffectView]:
+    """Show an effect."""
+    return Envelope(data=service.public_view(await service.find_active(session, slug)))
+
+
+@router.post("", status_code=201)
+async def create_effect(body: api.NewEffect, _admin: Administrator, session: Transaction) -> Envelope[api.EffectView]:
+    """Make an effect."""
+    return Envelope(data=service.public_view(await service.create(session, body)))
+
+
+@router.put("/{slug}")
+async def replace_effect(
+    slug: str, body: api.NewEffect, _admin: Administrator, session: Transaction
+) -> Envelope[api.EffectView]:
+    """Change an effect."""
+    return Envelope(data=service.public_view(await service.replace(session, slug, body)))

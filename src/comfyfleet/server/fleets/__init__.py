@@ -1,0 +1,1 @@
+"""Fleets and the workflows that they serve."""

@@ -1,0 +1,63 @@
+"""SQL of fleets."""
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from comfyfleet.core.jobs import JobStatus
+from comfyfleet.server.models import Fleet, FleetWorkflow, Job, Workflow
+
+
+async def by_slug(session: AsyncSession, stage: str, slug: str) -> Fleet | None:
+    """Find a fleet."""
+    return await session.scalar(select(Fleet).where(Fleet.stage == stage, Fleet.slug == slug))
+
+
+async def all_fleets(session: AsyncSession) -> list[Fleet]:
+    """Return all fleets by stage and slug."""
+    return list(await session.scalars(select(Fleet).order_by(Fleet.stage, Fleet.slug)))
+
+
+async def insert_fleet(session: AsyncSession, stage: str, slug: str, name: str) -> Fleet:
+    """Store a new fleet."""
+    fleet = Fleet(stage=stage, slug=slug, name=name)
+    session.add(fleet)
+    await session.flush()
+    return fleet
+
+
+async def workflows_of(session: AsyncSession, fleet_id: int) -> list[str]:
+    """Return the slugs of the active workflows that a fleet serves."""
+    query = select(Workflow.slug).join(FleetWorkflow, FleetWorkflow.workflow_id == Workflow.id)
+    query = query.where(FleetWorkflow.fleet_id == fleet_id, Workflow.is_active)
+    return list(await session.scalars(query.order_by(Workflow.slug)))
+
+
+async def set_workflows(session: AsyncSession, fleet_id: int, workflow_ids: list[int]) -> None:
+    """Make a fleet serve exactly these workflows."""
+    await session.execute(
+        delete(FleetWorkflow).where(FleetWorkflow.fleet_id == fleet_id, FleetWorkflow.workflow_id.not_in(workflow_ids))
+    )
+    rows = [{"fleet_id": fleet_id, "workflow_id": workflow_id} for workflow_id in workflow_ids]
+    if rows:
+        await session.execute(insert(FleetWorkflow).on_conflict_do_nothing(), rows)
+
+
+async def serving(session: AsyncSession, stage: str, workflow_id: int) -> int | None:
+    """Return the id of the fleet of a stage that serves a workflow and has the fewest jobs, or None."""
+    depth = (
+        select(func.count())
+        .where(Job.fleet_id == Fleet.id, Job.status == JobStatus.QUEUED)
+        .correlate(Fleet)
+        .scalar_subquery()
+    )
+    query = select(Fleet.id).join(FleetWorkflow, FleetWorkflow.fleet_id == Fleet.id)
+    query = query.where(Fleet.stage == stage, FleetWorkflow.workflow_id == workflow_id)
+    return await session.scalar(query.order_by(depth, Fleet.id).limit(1))
+
+
+async def queue_depth(session: AsyncSession, fleet_id: int) -> int:
+    """Count the queued and processing jobs of a fleet."""
+    open_states = (JobStatus.QUEUED, JobStatus.PROCESSING)
+    query = select(func.count()).select_from(Job).where(Job.fleet_id == fleet_id, Job.status.in_(open_states))
+    return await session.scalar(query) or 0

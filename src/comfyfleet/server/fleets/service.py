@@ -1,0 +1,66 @@
+"""The verbs of fleets."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from comfyfleet.core.errors import Conflict, NotFound
+from comfyfleet.core.workflows import check_slug
+from comfyfleet.server.fleets import repository
+from comfyfleet.server.models import Fleet
+from comfyfleet.server.workflows import repository as workflows
+from comfyfleet.server.workflows.service import not_found
+
+
+class FleetNotFound(NotFound):
+    """No such fleet."""
+
+    code = "fleet_not_found"
+
+
+class FleetExists(Conflict):
+    """The stage has a fleet of this slug."""
+
+    code = "fleet_exists"
+
+
+class NoFleetServes(Conflict):
+    """No fleet of this stage serves the workflow."""
+
+    code = "no_fleet_serves"
+
+
+async def find(session: AsyncSession, stage: str, slug: str) -> Fleet:
+    """Return a fleet; raise `FleetNotFound`."""
+    fleet = await repository.by_slug(session, stage, slug)
+    if fleet is None:
+        raise FleetNotFound(
+            f"There is no fleet '{slug[:80]}' in stage '{stage[:80]}'.", hint="List them with `comfyfleet fleets list`."
+        )
+    return fleet
+
+
+async def create(session: AsyncSession, stage: str, slug: str, name: str) -> Fleet:
+    """Make a fleet that serves nothing yet."""
+    check_slug(stage)
+    check_slug(slug)
+    if await repository.by_slug(session, stage, slug) is not None:
+        raise FleetExists(f"Stage '{stage}' has a fleet '{slug}' already.", hint="Choose another slug.")
+    return await repository.insert_fleet(session, stage, slug, name)
+
+
+async def assign(session: AsyncSession, fleet: Fleet, slugs: list[str]) -> None:
+    """Make a fleet serve exactly these workflows."""
+    found = await workflows.by_slugs(session, slugs)
+    missing = [slug for slug in slugs if slug not in found]
+    if missing:
+        raise not_found(missing[0])
+    await repository.set_workflows(session, fleet.id, [workflow.id for workflow in found.values()])
+
+
+async def serving(session: AsyncSession, stage: str, workflow_id: int) -> int:
+    """Return the fleet that is to run a workflow's next job."""
+    fleet_id = await repository.serving(session, stage, workflow_id)
+    if fleet_id is None:
+        raise NoFleetServes(
+            "No fleet serves this effect at present.", hint="An administrator assigns its workflow to a fleet."
+        )
+    return fleet_id

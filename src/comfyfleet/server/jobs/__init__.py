@@ -1,0 +1,1 @@
+"""Jobs: enqueue, lease, heartbeat, complete, fail, requeue, cancel, rescue."""

@@ -1,0 +1,151 @@
+"""Accepting a job."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from hashlib import sha256
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from comfyfleet.core.effects import resolve_values
+from comfyfleet.core.errors import Conflict, Invalid
+from comfyfleet.core.jobs import JobEvent, JobStatus
+from comfyfleet.core.payloads import fill
+from comfyfleet.core.properties import Property, PropertyType, Scalar
+from comfyfleet.protocol.api import NewJob
+from comfyfleet.server import db
+from comfyfleet.server.auth.principal import Principal
+from comfyfleet.server.credits import service as credit_service
+from comfyfleet.server.effects import service as effects
+from comfyfleet.server.fleets import service as fleets
+from comfyfleet.server.jobs import repository
+from comfyfleet.server.models import Effect, Job, Upload
+from comfyfleet.server.notifier import fleet_topic
+from comfyfleet.server.uploads import service as uploads
+from comfyfleet.server.wiring import Wiring
+from comfyfleet.server.workflows.service import properties_of, spec_of
+
+
+class IdempotencyMismatch(Conflict):
+    """The key was used for another submission."""
+
+    code = "idempotency_mismatch"
+
+
+class WrongFileType(Invalid):
+    """An upload is of another type than its property."""
+
+    code = "wrong_file_type"
+
+
+async def enqueue(wiring: Wiring, principal: Principal, new: NewJob, idempotency_key: str | None) -> tuple[Job, bool]:
+    """Accept a job and reserve its credits, in one transaction. Return it, and whether it is new.
+
+    Raises:
+        CreditsInsufficient: The tenant has too few credits; there is no job then.
+        IdempotencyMismatch: The key came before with another submission.
+    """
+    async with wiring.sessions.begin() as session:
+        seen = await _seen(session, principal, new, idempotency_key)
+        if seen is not None:
+            return seen, False
+        effect = await effects.find_active(session, new.effect)
+    files = await _stored_files(wiring, principal, effect, new)
+    async with wiring.sessions.begin() as session:
+        effect = await effects.find_active(session, new.effect)
+        await credit_service.lock(session, principal.tenant_id)
+        seen = await _seen(session, principal, new, idempotency_key)
+        if seen is not None:
+            return seen, False
+        await credit_service.check(session, principal.tenant_id, effect.credits_cost)
+        job = await _make(session, wiring, principal, effect, new, files, idempotency_key)
+        await repository.insert(session, job)
+        await credit_service.reserve(session, principal.tenant_id, job.credits_cost, job.id)
+        await repository.add_event(session, job, JobEvent.QUEUED, job.queued_at)
+        await db.publish(session, fleet_topic(job.fleet_id))
+    return job, True
+
+
+async def _seen(session: AsyncSession, principal: Principal, new: NewJob, key: str | None) -> Job | None:
+    job = await repository.by_idempotency_key(session, principal.tenant_id, key) if key else None
+    if job is not None and job.request_hash != _hash(new):
+        raise IdempotencyMismatch(
+            f"The idempotency key was used for job {job.id} with other values.", hint="Use a new key."
+        )
+    return job
+
+
+async def _stored_files(wiring: Wiring, principal: Principal, effect: Effect, new: NewJob) -> dict[str, Upload]:
+    properties = properties_of(effect.workflow)
+    values = resolve_values(properties, effect.property_overrides, new.values)
+    file_properties = [prop for prop in properties if prop.type.is_file and prop.key in values]
+    found = await uploads.require_stored(wiring, principal, {str(values[prop.key]) for prop in file_properties})
+    files = {prop.key: found[str(values[prop.key])] for prop in file_properties}
+    for prop in file_properties:
+        _check_type(prop, files[prop.key])
+    return files
+
+
+def _check_type(prop: Property, upload: Upload) -> None:
+    major = upload.content_type.split("/", 1)[0]
+    is_gif = prop.type is PropertyType.VIDEO and upload.content_type == "image/gif"
+    if major != prop.type.value and not is_gif:
+        raise WrongFileType(
+            f"'{prop.label or prop.key}' takes {prop.type.value}, and '{upload.filename}' is {upload.content_type}.",
+            hint=f"Upload a file of type {prop.type.value}.",
+        )
+
+
+async def _make(
+    session: AsyncSession,
+    wiring: Wiring,
+    principal: Principal,
+    effect: Effect,
+    new: NewJob,
+    files: Mapping[str, Upload],
+    idempotency_key: str | None,
+) -> Job:
+    now = wiring.clock()
+    spec = spec_of(effect.workflow)
+    values = resolve_values(spec.properties, effect.property_overrides, new.values)
+    payload = fill(spec, values)
+    return Job(
+        tenant_id=principal.tenant_id,
+        effect=effect,
+        fleet_id=await fleets.serving(session, wiring.settings.stage, effect.workflow_id),
+        status=JobStatus.QUEUED,
+        idempotency_key=idempotency_key,
+        request_hash=_hash(new),
+        priority=new.priority,
+        values=_shown(spec.properties, values),
+        graph=payload.graph,
+        files=[asdict(file) | _described(files[file.key]) for file in payload.files],
+        output_node_id=spec.output_node_id,
+        output_extension=spec.output_extension,
+        output_mime_type=spec.output_mime_type,
+        credits_cost=effect.credits_cost,
+        attempt=0,
+        max_attempts=wiring.settings.max_attempts,
+        progress=0.0,
+        is_cancel_requested=False,
+        queued_at=now,
+        available_at=now,
+    )
+
+
+def _shown(properties: tuple[Property, ...], values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    configurable = {prop.key for prop in properties if prop.user_configurable}
+    return {key: value for key, value in values.items() if key in configurable}
+
+
+def _described(upload: Upload) -> dict[str, str | int]:
+    return {
+        "object_key": upload.object_key,
+        "filename": upload.filename,
+        "content_type": upload.content_type,
+        "size": upload.size,
+    }
+
+
+def _hash(new: NewJob) -> str:
+    return sha256(json.dumps(new.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,32 @@
+"""What the control plane does by itself: it takes back lost leases and forgets old sessions."""
+
+import asyncio
+import logging
+
+from sqlalchemy.exc import DBAPIError, InterfaceError
+
+from comfyfleet.server.auth import repository as sessions
+from comfyfleet.server.jobs import leases
+from comfyfleet.server.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+
+async def maintain_forever(wiring: Wiring) -> None:
+    """Look after leases and sessions until cancelled; a database that is away for a while is no reason to stop."""
+    while True:
+        try:
+            await maintain_once(wiring)
+        except (DBAPIError, InterfaceError, OSError) as error:
+            log.warning("maintenance could not reach the database, trying again: %s", error)
+        await asyncio.sleep(wiring.settings.maintenance_interval_seconds)
+
+
+async def maintain_once(wiring: Wiring) -> int:
+    """Look once; return how many jobs were taken back."""
+    async with wiring.sessions.begin() as session:
+        rescued = await leases.rescue(session, wiring)
+        await sessions.delete_expired_sessions(session, wiring.clock())
+    if rescued:
+        log.info("took back %d jobs whose leases ran out", rescued)
+    return rescued

@@ -1,0 +1,25 @@
+"""The tables. Everything that reads or writes them goes through a slice's repository."""
+
+from comfyfleet.server.models.base import Base
+from comfyfleet.server.models.credits import CreditEntry
+from comfyfleet.server.models.fleets import Fleet, FleetWorkflow, Worker
+from comfyfleet.server.models.jobs import Job, JobEventRow, Upload
+from comfyfleet.server.models.tenants import ApiKey, Tenant, User, UserSession
+from comfyfleet.server.models.workflows import Effect, Workflow
+
+__all__ = [
+    "ApiKey",
+    "Base",
+    "CreditEntry",
+    "Effect",
+    "Fleet",
+    "FleetWorkflow",
+    "Job",
+    "JobEventRow",
+    "Tenant",
+    "Upload",
+    "User",
+    "UserSession",
+    "Worker",
+    "Workflow",
+]

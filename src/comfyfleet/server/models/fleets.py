@@ -1,0 +1,58 @@
+"""Fleets, the workflows that they serve, and their workers."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from comfyfleet.server.models.base import Base, BigId, CreatedAt, Instant, MaybeInstant
+
+
+class Fleet(Base):
+    """Machines that share an Auto Scaling group. Operators read this table by its name and columns."""
+
+    __tablename__ = "comfyui_gpu_fleets"
+    __table_args__ = (UniqueConstraint("stage", "slug"),)
+
+    id: Mapped[BigId]
+    slug: Mapped[str] = mapped_column(String(64))
+    stage: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str]
+    active_bundle_id: Mapped[UUID | None]
+    active_bundle_s3_prefix: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+
+
+class FleetWorkflow(Base):
+    """A fleet serves a workflow."""
+
+    __tablename__ = "fleet_workflows"
+
+    fleet_id: Mapped[int] = mapped_column(ForeignKey("comfyui_gpu_fleets.id", ondelete="CASCADE"), primary_key=True)
+    workflow_id: Mapped[int] = mapped_column(ForeignKey("workflows.id"), primary_key=True, index=True)
+
+
+class Worker(Base):
+    """An agent on a machine. Its token lives until it registers again or is deregistered."""
+
+    __tablename__ = "workers"
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'draining', 'lost', 'deregistered')", name="status_known"),
+        CheckConstraint("registration_source IN ('fleet', 'dev_node', 'local')", name="registration_source_known"),
+    )
+
+    id: Mapped[BigId]
+    worker_id: Mapped[str] = mapped_column(String(128), unique=True)
+    fleet_id: Mapped[int] = mapped_column(ForeignKey("comfyui_gpu_fleets.id"), index=True)
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    status: Mapped[str] = mapped_column(String(16))
+    registration_source: Mapped[str] = mapped_column(String(16))
+    display_name: Mapped[str | None]
+    capabilities: Mapped[dict[str, Any]]
+    max_concurrency: Mapped[int]
+    capacity_type: Mapped[str | None]
+    instance_type: Mapped[str | None]
+    registered_at: Mapped[Instant]
+    last_seen_at: Mapped[Instant]
+    deregistered_at: Mapped[MaybeInstant]

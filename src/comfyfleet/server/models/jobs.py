@@ -1,0 +1,99 @@
+"""Uploads, jobs and their timelines."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from comfyfleet.server.models.base import Base, BigId, CreatedAt, Instant, MaybeInstant, UuidId
+from comfyfleet.server.models.workflows import Effect
+
+
+class Upload(Base):
+    """A file that a tenant uploads; `stored_at` once we have seen its bytes in storage."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[UuidId]
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), index=True)
+    filename: Mapped[str]
+    content_type: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    object_key: Mapped[str]
+    created_at: Mapped[CreatedAt]
+    stored_at: Mapped[MaybeInstant]
+
+
+class Job(Base):
+    """A run of an effect. `values` and the output format are copies, so that a later change leaves the job alone."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "idempotency_key"),
+        CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed', 'canceled')", name="status_known"),
+        CheckConstraint("(status = 'processing') = (lease_token_hash IS NOT NULL)", name="lease_while_processing"),
+        CheckConstraint("attempt >= 0 AND attempt <= max_attempts", name="attempt_in_bounds"),
+        Index("ix_jobs_queue", "fleet_id", text("priority DESC"), "id", postgresql_where=text("status = 'queued'")),
+        Index("ix_jobs_leases", "lease_expires_at", postgresql_where=text("status = 'processing'")),
+        Index("ix_jobs_worker_id", "worker_id", postgresql_where=text("status = 'processing'")),
+        Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
+    )
+
+    id: Mapped[BigId]
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    effect_id: Mapped[int] = mapped_column(ForeignKey("effects.id"), index=True)
+    fleet_id: Mapped[int] = mapped_column(ForeignKey("comfyui_gpu_fleets.id"))
+    status: Mapped[str] = mapped_column(String(16))
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))
+    request_hash: Mapped[str] = mapped_column(String(64))
+    priority: Mapped[int]
+    values: Mapped[dict[str, Any]]
+    graph: Mapped[dict[str, Any]]
+    files: Mapped[list[Any]]
+    output_node_id: Mapped[str]
+    output_extension: Mapped[str]
+    output_mime_type: Mapped[str]
+    credits_cost: Mapped[int]
+
+    attempt: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int]
+    worker_id: Mapped[int | None] = mapped_column(ForeignKey("workers.id"))
+    lease_token_hash: Mapped[str | None] = mapped_column(String(64))
+    lease_expires_at: Mapped[MaybeInstant]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    progress_node: Mapped[str | None]
+    is_cancel_requested: Mapped[bool] = mapped_column(default=False)
+
+    error_message: Mapped[str | None]
+    error_code: Mapped[str | None]
+    error_node_id: Mapped[str | None]
+    error_node_type: Mapped[str | None]
+    error_input_name: Mapped[str | None]
+    provider_job_id: Mapped[str | None]
+    output_key: Mapped[str | None]
+    output_size: Mapped[int | None] = mapped_column(BigInteger)
+    output_metadata: Mapped[dict[str, Any] | None]
+
+    created_at: Mapped[CreatedAt]
+    queued_at: Mapped[Instant]
+    available_at: Mapped[Instant]
+    leased_at: Mapped[MaybeInstant]
+    started_at: Mapped[MaybeInstant]
+    finished_at: Mapped[MaybeInstant]
+
+    effect: Mapped[Effect] = relationship(lazy="raise")
+
+
+class JobEventRow(Base):
+    """One line of a job's timeline."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"),)
+
+    id: Mapped[BigId]
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    at: Mapped[Instant]
+    event: Mapped[str] = mapped_column(String(32))
+    attempt: Mapped[int]
+    detail: Mapped[str]

@@ -1,0 +1,61 @@
+"""Tenants, their users, sessions and API keys."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from comfyfleet.server.models.base import Base, CreatedAt, Instant, MaybeInstant, UuidId
+
+
+class Tenant(Base):
+    """A customer; owns users, keys, credits, uploads and jobs."""
+
+    __tablename__ = "tenants"
+
+    id: Mapped[UuidId]
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+
+class User(Base):
+    """A person of a tenant. Administrators may see and change everything."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UuidId]
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), index=True)
+    email: Mapped[str] = mapped_column(String(320), unique=True)
+    password_hash: Mapped[str]
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    must_change_password: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[CreatedAt]
+
+
+class UserSession(Base):
+    """A sign-in from a browser; only the token's hash is kept."""
+
+    __tablename__ = "user_sessions"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant]
+
+
+class ApiKey(Base):
+    """A key for programs; only its hash is kept. `hint` is the part that may be shown."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_tenant_id_created_at", "tenant_id", "created_at"),)
+
+    id: Mapped[UuidId]
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    name: Mapped[str]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str]
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[CreatedAt]
+    last_used_at: Mapped[MaybeInstant]
+    revoked_at: Mapped[MaybeInstant]

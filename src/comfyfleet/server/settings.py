@@ -1,0 +1,62 @@
+"""The control plane's settings: one typed object, the only place where its environment is read."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from comfyfleet import names
+from comfyfleet.core.secrets import check_secret
+
+
+class ServerSettings(BaseSettings):
+    """Settings of the control plane. An unset bucket means: keep its objects in `objects_folder`."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+
+    database_url: str = Field(description="Postgres to use, such as postgresql://user:password@host/name.")
+    app_key: SecretStr = Field(description="Signs URLs of objects on disk; at least 16 characters.")
+    comfyui_fleet_secret: SecretStr = Field(description="What a new worker shows to register.")
+    stage: str = Field(default=names.LOCAL_STAGE, description="The stage whose fleets this control plane serves.")
+    objects_folder: Path = Field(default=Path("objects"), description="Folder for objects of buckets that are unset.")
+
+    aws_bucket: str | None = Field(default=None, description="Media bucket (uploads and outputs) on S3.")
+    aws_endpoint_url: str | None = Field(default=None, description="Endpoint of the media bucket, if not AWS itself.")
+    aws_default_region: str = Field(default="us-east-1", description="Region of the buckets.")
+    aws_access_key_id: str | None = Field(default=None, description="Key of the media bucket; else the role's.")
+    aws_secret_access_key: SecretStr | None = Field(default=None, description="Secret of that key.")
+
+    comfyui_models_bucket: str | None = Field(default=None, description="Models bucket (assets, bundles) on S3.")
+    comfyui_models_disk: str = Field(default=names.MODELS_DISK, description="Name of the models disk.")
+    comfyui_models_endpoint_url: str | None = Field(default=None, description="Endpoint of the models bucket.")
+    comfyui_models_access_key_id: str | None = Field(default=None, description="Key of the models bucket.")
+    comfyui_models_secret_access_key: SecretStr | None = Field(default=None, description="Secret of that key.")
+    comfyui_logs_bucket: str | None = Field(default=None, description="Logs bucket on S3.")
+    comfyui_logs_disk: str = Field(default=names.LOGS_DISK, description="Name of the logs disk.")
+
+    max_upload_bytes: int = Field(default=10 * 2**30, ge=1, description="Largest file that a user may upload.")
+    upload_url_seconds: int = Field(default=6 * 3600, ge=1, description="How long a signed upload URL works.")
+    download_url_seconds: int = Field(default=3600, ge=1, description="How long a signed download URL works.")
+    worker_url_seconds: int = Field(default=12 * 3600, ge=1, description="How long a leased job's URLs work.")
+    session_seconds: int = Field(default=14 * 86400, ge=60, description="How long a sign-in lasts.")
+    is_https: bool = Field(default=False, description="Whether users reach us by HTTPS, so that cookies are Secure.")
+
+    lease_silent_seconds: float = Field(default=3600, gt=0, description="Lease of a worker that never heartbeats.")
+    lease_minimum_seconds: float = Field(default=20, gt=0, description="Shortest lease of a worker that does.")
+    max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts at a job before it is failed.")
+    worker_lost_seconds: float = Field(default=120, gt=0, description="Silence after which a worker counts as lost.")
+    maintenance_interval_seconds: float = Field(default=2, gt=0, description="Pause between looks for lost leases.")
+    poll_max_wait_seconds: float = Field(default=30, ge=0, le=60, description="Longest time that a poll is held open.")
+
+    @field_validator("app_key", "comfyui_fleet_secret")
+    @classmethod
+    def _is_a_real_secret(cls, value: SecretStr) -> SecretStr:
+        check_secret("The signing key or fleet secret", value.get_secret_value())
+        return value
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database URL with the driver that SQLAlchemy shall use."""
+        return self.database_url.replace("postgres://", "postgresql://", 1).replace(
+            "postgresql://", "postgresql+asyncpg://", 1
+        )

@@ -1,0 +1,88 @@
+"""The one place where the control plane chooses its adapters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from comfyfleet import names
+from comfyfleet.cloud.aws.s3 import S3ObjectStore, make_s3_client
+from comfyfleet.cloud.local.objects import DiskObjectStore
+from comfyfleet.cloud.ports import ObjectStore
+from comfyfleet.server.db import Sessions, make_engine, make_sessions
+from comfyfleet.server.notifier import Notifier
+from comfyfleet.server.settings import ServerSettings
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Wiring:
+    """What requests and background tasks share."""
+
+    settings: ServerSettings
+    engine: AsyncEngine
+    sessions: Sessions
+    notifier: Notifier
+    media: ObjectStore
+    models: ObjectStore
+    disk_stores: dict[str, DiskObjectStore] = field(default_factory=dict)
+    clock: Clock = utc_now
+
+
+def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
+    """Choose an adapter for every port, by the settings."""
+    engine = make_engine(settings.sqlalchemy_url)
+    disk_stores: dict[str, DiskObjectStore] = {}
+    media = _media_store(settings, disk_stores)
+    models = _models_store(settings, disk_stores)
+    return Wiring(
+        settings=settings,
+        engine=engine,
+        sessions=make_sessions(engine),
+        notifier=Notifier(settings.sqlalchemy_url),
+        media=media,
+        models=models,
+        disk_stores=disk_stores,
+        clock=clock,
+    )
+
+
+def _media_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> ObjectStore:
+    if settings.aws_bucket is None:
+        return _disk_store(names.MEDIA_DISK, settings, disk_stores)
+    secret = settings.aws_secret_access_key
+    client = make_s3_client(
+        endpoint_url=settings.aws_endpoint_url,
+        region=settings.aws_default_region,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    return S3ObjectStore(settings.aws_bucket, client)
+
+
+def _models_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> ObjectStore:
+    if settings.comfyui_models_bucket is None:
+        return _disk_store(settings.comfyui_models_disk, settings, disk_stores)
+    secret = settings.comfyui_models_secret_access_key
+    client = make_s3_client(
+        endpoint_url=settings.comfyui_models_endpoint_url,
+        region=settings.aws_default_region,
+        access_key_id=settings.comfyui_models_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    return S3ObjectStore(settings.comfyui_models_bucket, client)
+
+
+def _disk_store(name: str, settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> DiskObjectStore:
+    root: Path = settings.objects_folder
+    store = DiskObjectStore(root, name, settings.app_key.get_secret_value().encode())
+    disk_stores[name] = store
+    return store

@@ -1,0 +1,1 @@
+"""Workers: registration, tokens and liveness."""

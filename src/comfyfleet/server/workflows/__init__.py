@@ -1,0 +1,1 @@
+"""Workflows: imported, checked and stored."""
