@@ -1,0 +1,1 @@
+"""Objects on disk, served behind signed URLs."""
