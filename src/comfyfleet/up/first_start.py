@@ -1,0 +1,89 @@
+"""What a new installation gets: an administrator, the local fleet, and effects to try."""
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from comfyfleet.server.credits import service as credit_service
+from comfyfleet.server.effects import repository as effect_repository
+from comfyfleet.server.effects import service as effects
+from comfyfleet.server.fleets import repository as fleet_repository
+from comfyfleet.server.fleets import service as fleets
+from comfyfleet.server.models import Tenant
+from comfyfleet.server.tenants import repository as tenant_repository
+from comfyfleet.server.tenants import service as tenants
+from comfyfleet.server.wiring import Wiring
+from comfyfleet.server.workflows import repository as workflow_repository
+from comfyfleet.server.workflows import service as workflows
+from comfyfleet.up.seed import seed_effects, seed_workflows
+
+ADMIN_EMAIL: Final = "admin@localhost"
+LOCAL_TENANT: Final = "local"
+FIRST_CREDITS: Final = 1000
+
+
+async def prepare(wiring: Wiring, fleet_slug: str) -> str | None:
+    """Make what is missing. Return the administrator's one-time password at the very first start, else None."""
+    async with wiring.sessions.begin() as session:
+        password = await _first_administrator(session)
+    await _seed_workflows(wiring)
+    async with wiring.sessions.begin() as session:
+        await _seed_fleet_and_effects(session, wiring.settings.stage, fleet_slug)
+    return password
+
+
+async def new_cli_key(wiring: Wiring) -> str:
+    """Make a key for this machine's command line, in the place of the one that the last start made."""
+    async with wiring.sessions.begin() as session:
+        tenant = await _local_tenant(session)
+        for key in await tenant_repository.keys(session, tenant.id):
+            if key.name == _CLI_KEY and key.revoked_at is None:
+                await tenants.revoke_key(session, tenant, key.id, wiring.clock())
+        _, token = await tenants.create_key(session, tenant, _CLI_KEY, is_admin=True)
+    return token
+
+
+_CLI_KEY: Final = "command line of this machine"
+
+
+def write_cli_file(path: Path, url: str, api_key: str) -> None:
+    """Tell the command line where we are and by which key it may come in; only this user can read it."""
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump({"url": url, "api_key": api_key}, file)
+    temporary.replace(path)
+
+
+async def _first_administrator(session: AsyncSession) -> str | None:
+    if await tenant_repository.any_user(session) is not None:
+        return None
+    tenant = await tenants.create_tenant(session, LOCAL_TENANT, "This machine")
+    await credit_service.grant(session, tenant.id, FIRST_CREDITS, "To begin with")
+    _, password = await tenants.create_user(session, tenant, ADMIN_EMAIL, is_admin=True)
+    return password
+
+
+async def _local_tenant(session: AsyncSession) -> Tenant:
+    tenant = await tenant_repository.tenant_by_slug(session, LOCAL_TENANT)
+    return tenant or await tenants.create_tenant(session, LOCAL_TENANT, "This machine")
+
+
+async def _seed_workflows(wiring: Wiring) -> None:
+    async with wiring.sessions.begin() as session:
+        present = set(await workflow_repository.by_slugs(session, [new.slug for new in seed_workflows()]))
+    for new in seed_workflows():
+        if new.slug not in present:
+            await workflows.import_workflow(wiring, new)
+
+
+async def _seed_fleet_and_effects(session: AsyncSession, stage: str, fleet_slug: str) -> None:
+    if await fleet_repository.by_slug(session, stage, fleet_slug) is None:
+        fleet = await fleets.create(session, stage, fleet_slug, "The fleet of this machine")
+        await fleets.assign(session, fleet, [new.slug for new in seed_workflows()])
+    for new in seed_effects():
+        if await effect_repository.by_slug(session, new.slug) is None:
+            await effects.create(session, new)
