@@ -1,0 +1,61 @@
+# Every command a person types. Needs Python 3.11 or newer and make, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REAL_COMFYUI := .cache/realcomfyui
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+.PHONY: help demo up test check lint format docs real-comfyui lock clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.runtime ## Render the sample clip through an effect, here and now
+	@$(BIN)/comfyfleet demo --data .data
+
+up: $(VENV)/.runtime ## Run everything on this machine until Ctrl-C
+	@$(BIN)/comfyfleet up --data .data
+
+test: $(VENV)/.dev ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: lint docs test ## Everything that has to be clean before a commit
+
+lint: $(VENV)/.dev ## Run ruff, mypy and the import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## Build the documentation into docs/_build
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+real-comfyui: ## Install a real ComfyUI for the tests (1.6 GB)
+	@$(PYTHON) tests/realcomfyui/install.py $(REAL_COMFYUI)
+
+lock: $(VENV)/.dev ## Lock the dependencies again
+	@requirements/lock
+
+clean: ## Remove what was built, but no data
+	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "comfyfleet needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@echo "Making $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing comfyfleet …"
+	@$(PIP) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "Installing what the tests need …"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
