@@ -1,11 +1,9 @@
 """How a command line on this machine finds a running `comfyfleet up`: a small file in its data folder."""
 
-import os
-import secrets
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_serializer
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from comfyfleet.core.errors import Invalid
 
@@ -26,10 +24,6 @@ class Connection(BaseModel):
     url: str
     api_key: SecretStr
 
-    @field_serializer("api_key", when_used="json")
-    def _reveal(self, api_key: SecretStr) -> str:
-        return api_key.get_secret_value()
-
 
 def connection_path(folder: Path) -> Path:
     """Return the path of the connection file of a data folder."""
@@ -47,19 +41,3 @@ def read_connection(folder: Path) -> Connection | None:
         raise ConnectionFileInvalid(
             f"{path} is not a connection file.", hint="Stop comfyfleet up, delete that file and start it again."
         ) from error
-
-
-def write_connection(folder: Path, connection: Connection) -> Path:
-    """Write the connection file at once and readable by its owner alone (mode 600); return its path."""
-    path = connection_path(folder)
-    draft = folder / f".{CONNECTION_FILE}.{secrets.token_hex(4)}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(connection.model_dump_json() + "\n")
-    draft.replace(path)
-    return path
-
-
-def remove_connection(folder: Path) -> None:
-    """Remove the connection file, if it is there."""
-    connection_path(folder).unlink(missing_ok=True)

@@ -1,0 +1,5 @@
+"""`python -m comfyfleet` is the command `comfyfleet`."""
+
+from comfyfleet.cli.main import app
+
+app(prog_name="comfyfleet")

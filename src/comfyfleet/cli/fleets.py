@@ -1,0 +1,112 @@
+"""`comfyfleet fleets`: list, create, assign; and `comfyfleet workers`."""
+
+from typing import Annotated
+
+import typer
+
+from comfyfleet import names
+from comfyfleet.cli.errors import UsageProblem
+from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
+from comfyfleet.cli.output import print_json, print_table, say
+from comfyfleet.cli.requests import make
+from comfyfleet.cli.session import open_plane
+from comfyfleet.client.api import ControlPlane
+from comfyfleet.protocol.api import FleetView, NewFleet, WorkerView
+
+app = typer.Typer(no_args_is_help=True, help="Fleets of machines: list, create, assign workflows (administrators).")
+workers_app = typer.Typer(no_args_is_help=True, help="Workers, the agents on machines (administrators).")
+
+Stage = Annotated[str, typer.Option("--stage", help="Stage of the fleet.")]
+Slug = Annotated[str, typer.Argument(metavar="FLEET", help="Slug of the fleet.")]
+
+
+@app.command("list")
+def list_fleets(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """List all fleets, what they serve and how much waits for them."""
+    with open_plane(context) as plane:
+        fleets = plane.fleets()
+    if as_json:
+        print_json(fleets)
+        return
+    rows = [(item.stage, item.slug, item.name, item.queue_depth, " ".join(item.workflows)) for item in fleets]
+    print_table(("STAGE", "FLEET", "NAME", "QUEUE", "WORKFLOWS"), rows, empty="There are no fleets.")
+
+
+@app.command("create")
+def create_fleet(
+    context: typer.Context,
+    slug: Slug,
+    stage: Stage = names.LOCAL_STAGE,
+    name: Annotated[str, typer.Option(help="Its name for people.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a fleet."""
+    fleet = make(NewFleet, slug=slug, stage=stage, name=name)
+    with open_plane(context) as plane:
+        view = plane.create_fleet(fleet)
+    if as_json:
+        print_json(view)
+    else:
+        say(f"Fleet '{view.slug}' of stage '{view.stage}' was made.")
+
+
+@app.command("assign", epilog=examples("comfyfleet fleets assign gpu-default my-flow --keep"))
+def assign(
+    context: typer.Context,
+    slug: Slug,
+    workflows: Annotated[list[str], typer.Argument(help="Slugs of all workflows that it shall serve.")],
+    stage: Stage = names.LOCAL_STAGE,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep those that it serves already.")] = False,
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say which workflows a fleet serves. What is not named is taken from it, unless --keep is given."""
+    with open_plane(context) as plane:
+        served = _fleet(plane, stage, slug).workflows
+        wanted = list(dict.fromkeys([*served, *workflows] if keep else workflows))
+        lost = [workflow for workflow in served if workflow not in wanted]
+        if lost:
+            confirm(f"Take {', '.join(lost)} from the fleet '{slug}'?", yes=yes)
+        view = plane.assign_workflows(stage, slug, wanted)
+    if as_json:
+        print_json(view)
+    else:
+        say(f"Fleet '{view.slug}' serves: {', '.join(view.workflows)}.")
+
+
+@workers_app.command("list")
+def list_workers(
+    context: typer.Context,
+    everyone: Annotated[bool, typer.Option("--all", help="Also those that left or were lost.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the workers, and which ComfyUI each of them drives."""
+    with open_plane(context) as plane:
+        workers = [worker for worker in plane.workers() if everyone or worker.status in {"active", "draining"}]
+    if as_json:
+        print_json(workers)
+        return
+    headers = ("WORKER", "STAGE", "FLEET", "STATUS", "COMFYUI", "JOBS", "LAST SEEN")
+    print_table(headers, map(_worker_row, workers), empty="There are no workers.")
+
+
+def comfyui_name(worker: WorkerView) -> str:
+    """Return which ComfyUI a worker drives, such as `ComfyUI 0.33.0` or `the stand-in (not ComfyUI) 0.33.0`."""
+    version = worker.capabilities.get("comfyui_version") or "of unknown version"
+    kind = "the stand-in (not ComfyUI)" if worker.capabilities.get("is_standin") else "ComfyUI"
+    return f"{kind} {version}"
+
+
+def _worker_row(worker: WorkerView) -> tuple[object, ...]:
+    jobs = " ".join(map(str, worker.jobs)) or "-"
+    fleet, seen_at = worker.fleet_slug, worker.last_seen_at
+    return worker.worker_id, worker.stage, fleet, worker.status, comfyui_name(worker), jobs, seen_at
+
+
+def _fleet(plane: ControlPlane, stage: str, slug: str) -> FleetView:
+    fleets = plane.fleets()
+    for fleet in fleets:
+        if (fleet.stage, fleet.slug) == (stage, slug):
+            return fleet
+    known = ", ".join(f"{fleet.slug} ({fleet.stage})" for fleet in fleets) or "none"
+    raise UsageProblem(f"There is no fleet '{slug}' of stage '{stage}'.", hint=f"The fleets are: {known}.")

@@ -1,0 +1,53 @@
+"""The command line's settings: one typed object, the only place where its environment is read."""
+
+from pathlib import Path
+from typing import Self
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from comfyfleet.core.errors import Invalid
+
+
+class CliSettingsInvalid(Invalid):
+    """An option or a variable of the environment has no sense."""
+
+    code = "cli_settings_invalid"
+
+
+class CliSettings(BaseSettings):
+    """Where the server is and which key opens it. Options win over the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COMFYFLEET_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
+
+    url: str | None = Field(default=None, description="Address of the control plane.", pattern=r"^https?://[^/\s]+/?$")
+    api_key: SecretStr | None = Field(default=None, description="API key (cfk_…) to call it with.")
+    data: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("comfyfleet"),
+        description="Data folder of `comfyfleet up`.",
+    )
+    comfyui_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("COMFYUI_URL"),
+        description="A ComfyUI that runs already, for `up` and `demo`.",
+    )
+
+    @field_validator("data")
+    @classmethod
+    def _at_home(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def load(cls, **options: object) -> Self:
+        """Return the settings from the options that were given (not None) and the environment."""
+        try:
+            return cls(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "the settings"
+            raise CliSettingsInvalid(
+                f"The setting '{name}' is wrong: {first['msg']}.", hint="See comfyfleet --help for its form."
+            ) from error
