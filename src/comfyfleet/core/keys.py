@@ -1,0 +1,40 @@
+"""Keys of objects: what is a safe one."""
+
+from typing import Final
+
+from comfyfleet.core.errors import Invalid, NotFound
+
+MAX_KEY_BYTES: Final = 1024
+MAX_SEGMENT_BYTES: Final = 255
+
+
+class InvalidKey(Invalid):
+    """The key could reach outside its store, or no store can keep it."""
+
+    code = "invalid_key"
+
+
+class ObjectNotFound(NotFound):
+    """There is no object of this key."""
+
+    code = "object_not_found"
+
+
+def check_key(key: str) -> str:
+    """Return `key`; raise `InvalidKey` unless it is relative, `/`-separated, and safe as a path on any system."""
+    if not key or len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
+        raise _refuse(key, f"is empty or longer than {MAX_KEY_BYTES} bytes")
+    if "\\" in key or any(ord(character) < 32 or ord(character) == 127 for character in key):
+        raise _refuse(key, "holds a backslash or a control character")
+    if any("\ud800" <= character <= "\udfff" for character in key):
+        raise _refuse(key, "is no valid Unicode")
+    for segment in key.split("/"):
+        if segment in {"", ".", ".."}:
+            raise _refuse(key, "holds an empty segment, '.' or '..'")
+        if len(segment.encode()) > MAX_SEGMENT_BYTES:
+            raise _refuse(key, f"holds a segment longer than {MAX_SEGMENT_BYTES} bytes")
+    return key
+
+
+def _refuse(key: str, why: str) -> InvalidKey:
+    return InvalidKey(f"The key {key[:80]!r} {why}.", hint="Use a relative path of plain names.")
