@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from comfyfleet.protocol.envelope import Page
 if TYPE_CHECKING:
     from tests.unit.conftest import FakePlane
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ME = Me(
     email=None,
     is_admin=True,
@@ -53,7 +55,7 @@ def test_the_names_in_a_path_are_quoted(client: ControlPlane, fake_plane: "FakeP
 
 
 def test_another_tenants_keys_are_asked_for_by_its_slug(client: ControlPlane, fake_plane: "FakePlane") -> None:
-    key = KeyView(id="k", name="n", hint="…1", created_at="2026-01-01T00:00:00Z", last_used_at=None, revoked_at=None)  # type: ignore[arg-type]  # as the wire has it
+    key = KeyView(id="k", name="n", hint="…1", created_at=NOW, last_used_at=None, revoked_at=None)
     fake_plane.says("GET", "/api/keys", [key])
     fake_plane.says("DELETE", "/api/keys/k", None)
     assert client.keys("acme") == [key]
