@@ -15,7 +15,7 @@ app = typer.Typer(
     cls=FleetGroup,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
     epilog=EXIT_CODES_HELP
     + "\n\n"

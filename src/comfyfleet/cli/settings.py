@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Self
 
-import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comfyfleet.core.errors import Invalid
+from comfyfleet.up.data_folder import default_data_folder
 
 
 class CliSettingsInvalid(Invalid):
@@ -25,10 +25,7 @@ class CliSettings(BaseSettings):
 
     url: str | None = Field(default=None, description="Address of the control plane.", pattern=r"^https?://[^/\s]+/?$")
     api_key: SecretStr | None = Field(default=None, description="API key (cfk_…) to call it with.")
-    data: Path = Field(
-        default_factory=lambda: platformdirs.user_data_path("comfyfleet"),
-        description="Data folder of `comfyfleet up`.",
-    )
+    data: Path = Field(default_factory=default_data_folder, description="Data folder of `comfyfleet up`.")
     comfyui_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("COMFYUI_URL"),
