@@ -1,7 +1,5 @@
 """What a new installation gets: an administrator, the local fleet, and effects to try."""
 
-import json
-import os
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +16,7 @@ from comfyfleet.server.tenants import service as tenants
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workflows import repository as workflow_repository
 from comfyfleet.server.workflows import service as workflows
+from comfyfleet.up.data_folder import write_private
 from comfyfleet.up.seed import seed_effects, seed_workflows
 
 ADMIN_EMAIL: Final = "admin@localhost"
@@ -51,11 +50,7 @@ _CLI_KEY: Final = "command line of this machine"
 
 def write_cli_file(path: Path, url: str, api_key: str) -> None:
     """Tell the command line where we are and by which key it may come in; only this user can read it."""
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"url": url, "api_key": api_key}, file)
-    temporary.replace(path)
+    write_private(path, {"url": url, "api_key": api_key})
 
 
 async def _first_administrator(session: AsyncSession) -> str | None:

@@ -1,0 +1,157 @@
+"""A control plane for tests: the real app on a real port, with a real database."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+
+from comfyfleet.asgi import create_site
+from comfyfleet.server.credits import service as credit_service
+from comfyfleet.server.maintenance import maintain_once
+from comfyfleet.server.migrate import migrate
+from comfyfleet.server.settings import ServerSettings
+from comfyfleet.server.tenants import service as tenants
+from comfyfleet.server.wiring import Wiring, wire
+from comfyfleet.up.first_start import new_cli_key, prepare
+
+FLEET_SECRET = "a-fleet-secret-for-tests"
+FLEET = "gpu-default"
+
+
+@dataclass
+class TestClock:
+    """A clock that tests set forward."""
+
+    offset: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def forward(self, **parts: float) -> None:
+        """Let time pass."""
+        self.offset += timedelta(**parts)
+
+
+@dataclass
+class ControlPlane:
+    """A running control plane, and what a test needs to talk to it."""
+
+    url: str
+    wiring: Wiring
+    clock: TestClock
+    admin_key: str
+    first_password: str
+
+    def client(self, key: str | None = None) -> httpx.AsyncClient:
+        """Return a client with an API key, by default the administrator's."""
+        headers = {"Authorization": f"Bearer {key or self.admin_key}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30)
+
+    async def new_tenant(self, slug: str, *, credits: int = 100) -> "TenantAccess":
+        """Make a tenant with credits and a key of its own."""
+        async with self.wiring.sessions.begin() as session:
+            tenant = await tenants.create_tenant(session, slug, slug.title())
+            _, token = await tenants.create_key(session, tenant, "test", is_admin=False)
+            if credits:
+                await credit_service.grant(session, tenant.id, credits, "for tests")
+        return TenantAccess(self, tenant.id, slug, token)
+
+    async def look_after(self) -> int:
+        """Let maintenance look once; return how many jobs it took back."""
+        return await maintain_once(self.wiring)
+
+
+@dataclass
+class TenantAccess:
+    """A tenant and a client with its key."""
+
+    control_plane: ControlPlane
+    id: UUID
+    slug: str
+    token: str
+
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:  # noqa: ANN401
+        """Call the API with the tenant's key."""
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.control_plane.client(self.token) as client:
+            return await client.request(method, path, json=body, headers=names)
+
+    async def upload(self, content: bytes, filename: str = "clip.mp4", content_type: str = "video/mp4") -> str:
+        """Upload a file and return its id."""
+        body = {"filename": filename, "content_type": content_type, "size": len(content)}
+        ticket = (await self.call("POST", "/api/uploads", body)).json()["data"]
+        async with httpx.AsyncClient() as plain:
+            answer = await plain.put(ticket["put_url"], content=content, headers=ticket["headers"])
+        assert answer.status_code == 201, answer.text
+        upload_id: str = ticket["upload_id"]
+        return upload_id
+
+    async def submit(self, effect: str = "invert-video", **values: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Submit a job with a small upload as its primary input, unless `values` has one."""
+        primary = "input_image" if effect == "invert-image" else "input_video"
+        if primary not in values:
+            kind = ("a.png", "image/png") if primary == "input_image" else ("clip.mp4", "video/mp4")
+            values[primary] = await self.upload(b"bytes of a file", *kind)
+        answer = await self.call("POST", "/api/jobs", {"effect": effect, "values": values})
+        assert answer.status_code == 201, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    async def balance(self) -> dict[str, int]:
+        """Return the tenant's balance."""
+        data: dict[str, int] = (await self.call("GET", "/api/me")).json()["data"]["balance"]
+        return data
+
+    async def ledger(self) -> list[tuple[str, int]]:
+        """Return the tenant's entries of jobs, oldest first, as (kind, amount)."""
+        async with self.control_plane.client() as admin:
+            answer = await admin.get(f"/api/tenants/{self.slug}/ledger")
+        items = answer.json()["data"]["items"]
+        return [(item["kind"], item["amount"]) for item in reversed(items) if item["job_id"] is not None]
+
+    async def job(self, job_id: int) -> dict[str, Any]:
+        """Return a job."""
+        data: dict[str, Any] = (await self.call("GET", f"/api/jobs/{job_id}")).json()["data"]
+        return data
+
+
+@contextlib.asynccontextmanager
+async def running_control_plane(
+    database_url: str,
+    folder: Path,
+    **settings: Any,  # noqa: ANN401
+) -> AsyncIterator[ControlPlane]:
+    """Run a control plane over an empty database; background maintenance is left to `look_after`."""
+    clock = TestClock()
+    defaults = {"maintenance_interval_seconds": 3600, "lease_minimum_seconds": 20}
+    server_settings = ServerSettings(
+        database_url=database_url,
+        app_key=SecretStr("a-signing-key-for-tests"),
+        comfyui_fleet_secret=SecretStr(FLEET_SECRET),
+        objects_folder=folder / "objects",
+        **{**defaults, **settings},
+    )
+    wiring = wire(server_settings, clock)
+    await migrate(wiring.engine)
+    password = await prepare(wiring, FLEET)
+    server = uvicorn.Server(uvicorn.Config(create_site(wiring), port=0, log_level="warning", lifespan="on"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+        assert not serving.done(), serving.exception()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        key = await new_cli_key(wiring)
+        yield ControlPlane(f"http://127.0.0.1:{port}", wiring, clock, key, password or "")
+    finally:
+        await wiring.notifier.stop()
+        server.should_exit = True
+        await serving
