@@ -10,8 +10,12 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "src" / "comfyfleet"
 SOURCES: Final = sorted(PACKAGE.rglob("*.py"))
-SQL_HOMES: Final = re.compile(r"server/(models/|migrations/|db\.py|migrate\.py|wiring\.py|maintenance\.py|\w+/repository\.py)")
-HTTP_HOMES: Final = re.compile(r"server/(\w+/(\w+_)?routes\.py|app\.py|errors\.py|auth/dependencies\.py)|web/|asgi\.py|standin/")
+SQL_HOMES: Final = re.compile(
+    r"server/(models/|migrations/|db\.py|migrate\.py|wiring\.py|maintenance\.py|\w+/repository\.py)"
+)
+HTTP_HOMES: Final = re.compile(
+    r"server/(\w+/(\w+_)?routes\.py|app\.py|errors\.py|auth/dependencies\.py)|web/|asgi\.py|standin/"
+)
 FORBIDDEN_NAMES: Final = re.compile(r"(^|_)(utils?|helpers?|manager|misc|common)(_|$)")
 
 

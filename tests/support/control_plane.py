@@ -55,13 +55,13 @@ class ControlPlane:
         headers = {"Authorization": f"Bearer {key or self.admin_key}"}
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30)
 
-    async def new_tenant(self, slug: str, *, credits: int = 100) -> "TenantAccess":
+    async def new_tenant(self, slug: str, *, balance: int = 100) -> "TenantAccess":
         """Make a tenant with credits and a key of its own."""
         async with self.wiring.sessions.begin() as session:
             tenant = await tenants.create_tenant(session, slug, slug.title())
             _, token = await tenants.create_key(session, tenant, "test", is_admin=False)
-            if credits:
-                await credit_service.grant(session, tenant.id, credits, "for tests")
+            if balance:
+                await credit_service.grant(session, tenant.id, balance, "for tests")
         return TenantAccess(self, tenant.id, slug, token)
 
     async def look_after(self) -> int:
@@ -78,7 +78,7 @@ class TenantAccess:
     slug: str
     token: str
 
-    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:  # noqa: ANN401
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """Call the API with the tenant's key."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.control_plane.client(self.token) as client:
@@ -94,7 +94,7 @@ class TenantAccess:
         upload_id: str = ticket["upload_id"]
         return upload_id
 
-    async def submit(self, effect: str = "invert-video", **values: Any) -> dict[str, Any]:  # noqa: ANN401
+    async def submit(self, effect: str = "invert-video", **values: Any) -> dict[str, Any]:
         """Submit a job with a small upload as its primary input, unless `values` has one."""
         primary = "input_image" if effect == "invert-image" else "input_video"
         if primary not in values:
@@ -127,7 +127,7 @@ class TenantAccess:
 async def running_control_plane(
     database_url: str,
     folder: Path,
-    **settings: Any,  # noqa: ANN401
+    **settings: Any,
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane over an empty database; background maintenance is left to `look_after`."""
     clock = TestClock()

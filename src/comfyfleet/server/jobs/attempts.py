@@ -67,15 +67,15 @@ def release(job: Job) -> None:
 async def _requeue(
     session: AsyncSession, job: Job, end: AttemptEnd, decision: Decision, error: AttemptError, now: datetime
 ) -> None:
-    await repository.add_event(session, job, _EVENT_OF_END[end], now, error.message)
-    if not decision.counts_attempt:
-        job.attempt -= 1
     job.status = JobStatus.QUEUED
     job.queued_at = now
     job.available_at = decision.available_at or now
     job.worker_id = None
     job.progress = 0.0
     job.progress_node = None
+    await repository.add_event(session, job, _EVENT_OF_END[end], now, error.message)
+    if not decision.counts_attempt:
+        job.attempt -= 1
     await session.flush()
     await db.publish(session, fleet_topic(job.fleet_id))
     await db.publish(session, job_topic(job.id))
