@@ -1,28 +1,16 @@
 """`python -m comfyfleet.standin`: start the stand-in and run it until SIGTERM or Ctrl-C."""
 
 import argparse
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
-
-from comfyfleet.standin.app import create_app
-from comfyfleet.standin.settings import MIB, NOTICE, VERSION, Settings
+from comfyfleet.standin.server import StandInServer
+from comfyfleet.standin.settings import MIB, NOTICE, Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the stand-in; returns when it was told to end and has."""
-    settings = parse(arguments)
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    _Server(config).run()
+    StandInServer(parse(arguments)).run()
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -43,17 +31,6 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         port=given.port,
         max_upload_bytes=round(given.max_upload_size * MIB),
     )
-
-
-class _Server(uvicorn.Server):
-    """Says what it is and where, once it listens."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for server in self.servers if self.started else ():
-            for listener in server.sockets:
-                host, port = listener.getsockname()[:2]
-                print(f"{NOTICE} (version {VERSION}) listens on http://{host}:{port}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def gaussian(radius: int, sigma: float) -> NDArray[np.float32]:
     """Return the 2 x radius + 1 weights of one pass; their sum is 1."""
     distance = np.linspace(-1, 1, 2 * radius + 1)
     weights: NDArray[np.float64] = np.exp(-(distance**2) / (2 * sigma**2))
-    return (weights / weights.sum()).astype(np.float32)
+    weights /= weights.sum()
+    return weights.astype(np.float32)
 
 
 def _blurred(frame: Pixels, kernel: NDArray[np.float32]) -> Pixels:
