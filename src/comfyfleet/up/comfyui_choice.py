@@ -11,6 +11,7 @@ import httpx
 from comfyfleet import names
 from comfyfleet.core.errors import Unavailable
 from comfyfleet.up.comfyui_install import find_installed, start_command
+from comfyfleet.up.hardware import find_hardware
 
 
 class ComfyUINotAnswering(Unavailable):
@@ -48,7 +49,9 @@ def choose(named_url: str | None, data: Path, answers: Callable[[str], bool] | N
     folder.mkdir(parents=True, exist_ok=True)
     installed = find_installed(data)
     if installed is not None:
-        return ChosenComfyUI(url, tuple(start_command(installed, port, folder)), f"installed ComfyUI at {url}")
+        return ChosenComfyUI(
+            url, start_command(installed, port, folder, find_hardware()), f"installed ComfyUI at {url}"
+        )
     return ChosenComfyUI(url, _standin_command(port, folder), f"the stand-in (not ComfyUI itself) at {url}")
 
 
