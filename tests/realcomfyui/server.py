@@ -1,0 +1,82 @@
+"""A real ComfyUI as a child process: `with real_comfyui(folder) as url`."""
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from comfyfleet.cloud.local.processes import dying_with_parent
+
+HERE: Final = Path(__file__).parent
+INSTALLED: Final = HERE.parents[1] / ".cache" / "realcomfyui"
+_START_SECONDS: Final = 120.0
+
+
+def is_installed() -> bool:
+    """Tell whether `make real-comfyui` was run."""
+    return (INSTALLED / "installed").exists()
+
+
+@contextlib.contextmanager
+def real_comfyui(folder: Path) -> Iterator[str]:
+    """Start it with folders of its own below `folder`; yield its URL, and stop it in the end."""
+    port = _free_port()
+    with (folder / "comfyui.log").open("wb") as log:
+        process = subprocess.Popen(
+            _command(folder, port),
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            preexec_fn=dying_with_parent(),  # noqa: PLW1509 - one system call between fork and exec
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait(process, url, folder / "comfyui.log")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _command(folder: Path, port: int) -> list[str]:
+    front_end = folder / "front-end"
+    front_end.mkdir()
+    (front_end / "index.html").write_text("<title>ComfyUI</title>")
+    for name in ("input", "output", "temp", "user"):
+        (folder / name).mkdir(exist_ok=True)
+    options = {
+        "listen": "127.0.0.1",
+        "port": port,
+        "input-directory": folder / "input",
+        "output-directory": folder / "output",
+        "temp-directory": folder / "temp",
+        "user-directory": folder / "user",
+        "database-url": f"sqlite:///{folder / 'comfyui.db'}",
+        "front-end-root": front_end,
+    }
+    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    python = INSTALLED / "venv" / "bin" / "python"
+    return [str(python), str(HERE / "launch.py"), "--cpu", "--disable-all-custom-nodes", *arguments]
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/system_stats", timeout=2).status_code == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError(log.read_text(errors="replace")[-3000:])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
