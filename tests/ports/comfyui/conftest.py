@@ -1,0 +1,104 @@
+"""The servers that the one suite runs on."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from tests.realcomfyui.server import is_installed, real_comfyui
+from tests.support.comfyui_target import Target, png
+
+from comfyfleet.cloud.local.processes import dying_with_parent
+from comfyfleet.up.seed import sample_path
+
+NOT_INSTALLED = "no real ComfyUI: run `make real-comfyui`, or set COMFYUI_URL"
+
+
+@pytest.fixture(scope="session", params=["stand-in", "real"])
+def comfyui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Return each server in turn. CI sets REQUIRE_REAL_COMFYUI, and fails where there is no real one."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with _running(request.param, folder) as url:
+        target = Target.at(url, request.param)
+        _put_inputs(target)
+        lacking = {"TextOverlay", "SaveText"} - target.node_classes
+        request.config.stash.setdefault(SUMMARY, []).append(
+            f"{target.name}: ComfyUI {target.version}" + (f", lacks {', '.join(sorted(lacking))}" if lacking else "")
+        )
+        yield target
+        target.http.close()
+
+
+@pytest.fixture(autouse=True)
+def _calm(comfyui: Target) -> Iterator[None]:
+    """Leave nothing running behind a test that failed."""
+    yield
+    comfyui.calm_down()
+
+
+SUMMARY = pytest.StashKey[list[str]]()
+
+
+@contextlib.contextmanager
+def _running(name: str, folder: Path) -> Iterator[str]:
+    named = os.environ.get("COMFYUI_URL")
+    if name == "stand-in":
+        with _standin(folder) as url:
+            yield url
+    elif named:
+        yield named.rstrip("/")
+    elif is_installed():
+        with real_comfyui(folder) as url:
+            yield url
+    else:
+        if os.environ.get("REQUIRE_REAL_COMFYUI"):
+            pytest.fail(NOT_INSTALLED)
+        pytest.skip(NOT_INSTALLED)
+
+
+@contextlib.contextmanager
+def _standin(folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = ["--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(folder)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "comfyfleet.standin", *arguments],
+        preexec_fn=dying_with_parent(),  # noqa: PLW1509 - one system call between fork and exec
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            assert process.poll() is None
+            with contextlib.suppress(httpx.HTTPError):
+                httpx.get(f"{url}/system_stats")
+                break
+            time.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _put_inputs(target: Target) -> None:
+    gradient = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint8)
+    picture = np.stack([gradient, gradient[::-1], np.full_like(gradient, 40)], axis=-1)
+    target.upload("test.png", png(picture), overwrite="true")
+    target.upload("broken.png", b"this is no picture", overwrite="true")
+    target.upload("clip.mp4", sample_path().read_bytes(), subfolder="job-123", overwrite="true")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say on which servers the suite ran, and what they lack."""
+    for line in config.stash.get(SUMMARY, []):
+        terminalreporter.write_line(f"conformance on {line}")
+    if "real" not in " ".join(config.stash.get(SUMMARY, [])):
+        terminalreporter.write_line(f"conformance on no real ComfyUI: {NOT_INSTALLED}")
