@@ -172,8 +172,10 @@ def bench(tmp_path: Path) -> Bench:
     reports: list[tuple[int, int]] = []
     wishes: set[str] = set()
     context = Context(
-        Folders(tmp_path), {"1": {"class_type": "X", "inputs": {}}}, {"workflow": {"id": "w"}}, lambda: bool(wishes),
+        Folders(tmp_path),
+        {"1": {"class_type": "X", "inputs": {}}},
+        {"workflow": {"id": "w"}},
+        lambda: bool(wishes),
         lambda value, maximum: reports.append((value, maximum)),
     )
     return Bench(context, tmp_path, reports, wishes)
-

@@ -17,7 +17,10 @@ async def test_events_go_to_the_client_that_posted_and_to_nobody_else(standin: "
         await poster.until_over()
         await standin.submit(graphs.image("second"), client_id=other.client_id)
         await other.until_over()
-    heard_before = [event["type"] for event in other.heard[: other.heard.index(next(e for e in other.heard if e["type"] == "execution_start"))]]
+    heard_before = [
+        event["type"]
+        for event in other.heard[: other.heard.index(next(e for e in other.heard if e["type"] == "execution_start"))]
+    ]
     assert set(heard_before) == {"status"}
     assert "execution_success" in [event["type"] for event in poster.heard]
 
@@ -73,6 +76,8 @@ async def test_the_socket_is_below_the_prefix_too_and_marked(standin: "StandIn")
 
 async def test_a_page_of_another_site_may_not_listen(standin: "StandIn") -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with connect(standin.url.replace("http", "ws") + "/ws", additional_headers={"Origin": "http://evil.example"}):
+        async with connect(
+            standin.url.replace("http", "ws") + "/ws", additional_headers={"Origin": "http://evil.example"}
+        ):
             pass
     assert refused.value.response.status_code == 403
