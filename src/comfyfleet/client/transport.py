@@ -9,7 +9,7 @@ from comfyfleet.core.errors import Unavailable
 from comfyfleet.protocol.envelope import Refusal
 
 
-class Refused(Exception):  # noqa: N818 - named after what went wrong, as in core.errors
+class Refused(Exception):
     """The server refused; `code`, `message` and `hint` are its own words, `status` is the HTTP status.
 
     It is not a `FleetError`, whose code belongs to the class: here it comes from the other side.

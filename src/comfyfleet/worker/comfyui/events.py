@@ -1,0 +1,84 @@
+"""ComfyUI's events over WebSocket. They may stop at any time: nobody may rely on hearing them."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from comfyfleet.worker.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+Event: TypeAlias = dict[str, Any]
+
+_CONNECT_SECONDS: Final = 2.0
+_PING_TIMEOUT_SECONDS: Final = 60.0
+"""ComfyUI answers no ping while a node holds Python's lock."""
+_MOST_BYTES: Final = 64 * 1024 * 1024
+"""Previews come as binary messages of some megabytes; they are thrown away."""
+
+
+@asynccontextmanager
+async def listening(
+    base_url: str, client_id: str, on_event: Callable[[Event], None], on_silence: Callable[[], None]
+) -> AsyncIterator[None]:
+    """Hear the events for `client_id` while the block runs, connecting again whenever the connection breaks.
+
+    Waits a moment for the first connection; without one the block runs all the same, and hears nothing yet.
+    `on_silence` is called whenever a connection has broken.
+    """
+    is_connected = asyncio.Event()
+    address = f"ws{base_url.removeprefix('http')}/ws?clientId={client_id}"
+    task = asyncio.create_task(_listen(address, on_event, on_silence, is_connected), name="comfyui events")
+    try:
+        await _wait_a_moment(is_connected)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _listen(
+    address: str, on_event: Callable[[Event], None], on_silence: Callable[[], None], is_connected: asyncio.Event
+) -> None:
+    backoff = Backoff(0.2, 5)
+    while True:
+        try:
+            async with connect(
+                address,
+                proxy=None,
+                compression=None,
+                max_size=_MOST_BYTES,
+                ping_timeout=_PING_TIMEOUT_SECONDS,
+                close_timeout=1,
+            ) as socket:
+                is_connected.set()
+                backoff.reset()
+                async for message in socket:
+                    if isinstance(message, str) and (event := _parsed(message)) is not None:
+                        on_event(event)
+        except (OSError, TimeoutError, WebSocketException) as error:
+            log.debug("no events from ComfyUI: %s", error)
+        on_silence()
+        await asyncio.sleep(backoff.next_seconds())
+
+
+async def _wait_a_moment(is_connected: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await is_connected.wait()
+    except TimeoutError:
+        log.info("ComfyUI's events cannot be heard yet; its history is asked instead")
+
+
+def _parsed(message: str) -> Event | None:
+    try:
+        event = json.loads(message)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None

@@ -1,0 +1,1 @@
+"""What ComfyUI's answers mean: pure functions from its JSON to files and errors."""
