@@ -65,7 +65,7 @@ async def capabilities(comfyui: ComfyUI, settings: WorkerSettings) -> dict[str, 
     found = {
         "heartbeat_interval_seconds": settings.heartbeat_interval_seconds,
         "comfyui_version": version,
-        "is_standin": version.endswith("-standin"),
+        "is_standin": "standin" in version,
         "node_classes": await comfyui.node_classes(),
         "gpu_name": device.get("name"),
         "gpu_type": device.get("type"),

@@ -34,7 +34,7 @@ async def bring_inputs(storage: httpx.AsyncClient, comfyui: ComfyUI, job: Leased
         InputRefused, ComfyUIUnreachable: ComfyUI does not take it.
     """
     files = files_of(job)
-    subfolder = f"comfyfleet/job-{job.job_id}-{job.attempt}"
+    subfolder = f"comfyfleet-job-{job.job_id}-{job.attempt}"
     named: dict[str, str] = {}
     for file, filename in zip(files, filenames(files), strict=True):
         path = folder / filename
@@ -64,10 +64,18 @@ def filenames(files: Sequence[FileAsset]) -> list[str]:
     """Name each file for ComfyUI: harmless, with the extension by which nodes know its type, and no two alike."""
     chosen: list[str] = []
     for file in files:
-        name = names.safe_filename(file.filename or httpx.URL(file.download_url).path)
+        name = _safe_name(file)
         taken = {other.lower() for other in chosen}
         chosen.append(name if name.lower() not in taken else names.safe_filename(f"{file.key}-{name}"))
     return chosen
+
+
+def _safe_name(file: FileAsset) -> str:
+    given = file.filename or httpx.URL(file.download_url).path
+    name = names.safe_filename(given)
+    extension = given.rpartition(".")[2]
+    # Of a name in another script only the extension may be left, and without a dot nodes do not know the type.
+    return name if "." in name or extension == given else names.safe_filename(f"{file.key}.{extension}")
 
 
 def with_names(graph: Graph, named: Mapping[str, str]) -> Graph:
