@@ -1,0 +1,173 @@
+"""A Postgres of our own starts, stops, and survives what happens to machines."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import psutil
+import pytest
+
+from comfyfleet.cloud.local.postgres import EmbeddedPostgres, PostgresFailed, PostgresVersionDiffers
+
+SCRIPT: Final = """
+import os, signal, sys
+from pathlib import Path
+from comfyfleet.cloud.local.postgres import EmbeddedPostgres
+postgres = EmbeddedPostgres(Path(sys.argv[1]))
+postgres.start()
+print(postgres.url, flush=True)
+os.kill(os.getpid(), signal.SIGKILL) if sys.argv[2] == "die" else postgres.stop()
+"""
+IS_ROOT: Final = os.geteuid() == 0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder that only we can enter, as a home folder is, with a path too long for a socket."""
+    parent = Path(tempfile.mkdtemp())
+    yield parent / ("long" * 30) / "postgres"
+    for process in psutil.process_iter(["cmdline"]):
+        if str(parent) in " ".join(process.info["cmdline"] or ()):
+            process.kill()
+    shutil.rmtree(parent)
+
+
+def run(url: str, statement: str) -> object:
+    async def execute() -> object:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(execute())
+
+
+def write_a_row(url: str) -> None:
+    run(url, "CREATE TABLE kept AS SELECT 7 AS value")
+
+
+def postmasters(folder: Path) -> list[psutil.Process]:
+    pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+    return [psutil.Process(pid)]
+
+
+def test_data_survive_a_restart(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as postgres:
+        write_a_row(postgres.url)
+    assert not (folder / "data" / "postmaster.pid").exists()
+    with EmbeddedPostgres(folder) as postgres:
+        assert run(postgres.url, "SELECT value FROM kept") == 7
+
+
+def test_data_are_written_durably_and_only_the_password_opens_them(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as postgres:
+        assert run(postgres.url, "SHOW fsync") == "on"
+        assert run(postgres.url, "SHOW timezone") == "UTC"
+        assert run(postgres.url, "SHOW server_encoding") == "UTF8"
+        assert run(postgres.url, "SHOW listen_addresses") == "127.0.0.1"
+        wrong = postgres.url.replace("comfyfleet:", "comfyfleet:wrong")
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            run(wrong, "SELECT 1")
+    assert (folder / "password").stat().st_mode & 0o777 == 0o600
+
+
+def test_data_survive_the_kill_of_the_server(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as postgres:
+        write_a_row(postgres.url)
+        [postmaster] = postmasters(folder)
+        children = postmaster.children()
+        postmaster.kill()
+        psutil.wait_procs([postmaster, *children], timeout=20)
+    with EmbeddedPostgres(folder) as postgres:
+        assert run(postgres.url, "SELECT value FROM kept") == 7
+
+
+def test_a_server_whose_parent_was_killed_is_taken_over(folder: Path) -> None:
+    dead = subprocess.run([sys.executable, "-c", SCRIPT, folder, "die"], capture_output=True, text=True, check=False)
+    assert dead.returncode == -signal.SIGKILL
+    write_a_row(dead.stdout.strip())
+    [orphan] = postmasters(folder)
+    with EmbeddedPostgres(folder) as postgres:
+        assert run(postgres.url, "SELECT value FROM kept") == 7
+        assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_half_made_cluster_is_made_again(folder: Path) -> None:
+    half = folder / "data.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("1")
+    with EmbeddedPostgres(folder) as postgres:
+        assert run(postgres.url, "SELECT 1") == 1
+
+
+def test_data_of_another_version_are_left_alone(folder: Path) -> None:
+    with EmbeddedPostgres(folder):
+        pass
+    (folder / "data" / "PG_VERSION").write_text("9\n")
+    with pytest.raises(PostgresVersionDiffers, match="are of Postgres 9"):
+        EmbeddedPostgres(folder).start()
+
+
+def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
+    with EmbeddedPostgres(folder):
+        pass
+    with (folder / "data" / "postgresql.conf").open("a") as configuration:
+        configuration.write("\nno_such_setting = 1\n")
+    with pytest.raises(PostgresFailed, match="no_such_setting"):
+        EmbeddedPostgres(folder).start()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can become another user")
+def test_it_runs_as_a_system_user_for_root(folder: Path) -> None:
+    with EmbeddedPostgres(folder):
+        [postmaster] = postmasters(folder)
+        assert postmaster.uids().real != 0
+        assert (folder / "data").stat().st_uid == postmaster.uids().real
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="run as a plain user, all tests of this file show it")
+def test_it_runs_as_ourselves_for_a_plain_user() -> None:
+    nobody = pwd.getpwnam("nobody")
+    python = next((path for path in (sys.executable, "/usr/bin/python3") if can_run(nobody, path)), None)
+    if python is None:
+        pytest.skip("the user nobody can reach no Python here")
+    folder = Path(tempfile.mkdtemp())
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    try:
+        result = run_as(nobody, [python, "-c", SCRIPT, str(folder / "postgres"), "stop"])
+        assert result.returncode == 0, result.stderr
+        assert (folder / "postgres" / "data").stat().st_uid == nobody.pw_uid
+    finally:
+        shutil.rmtree(folder)
+
+
+def can_run(user: pwd.struct_passwd, python: str) -> bool:
+    try:
+        return run_as(user, [python, "-c", "import comfyfleet.cloud.local.postgres"]).returncode == 0
+    except OSError:
+        return False
+
+
+def run_as(user: pwd.struct_passwd, command: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.run(
+        command,
+        user=user.pw_uid,
+        group=user.pw_gid,
+        extra_groups=[],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )

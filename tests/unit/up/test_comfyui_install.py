@@ -1,0 +1,69 @@
+"""ComfyUI is installed in steps that can be interrupted."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from comfyfleet.up.comfyui_install import InstallFailed, apply_install, find_installed, plan_install, start_command
+from comfyfleet.up.hardware import Hardware
+
+
+def repository(folder: Path) -> Path:
+    """Make a repository with a program that looks like ComfyUI and needs nothing."""
+    folder.mkdir()
+    (folder / "main.py").write_text("print('started')")
+    (folder / "requirements.txt").write_text("")
+    git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "x"], ["tag", "v1"]):
+        subprocess.run([*git, *arguments], check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("hardware", "build"), [(Hardware.NVIDIA, "cu130"), (Hardware.AMD, "rocm"), (Hardware.CPU, "/cpu")]
+)
+def test_torch_is_chosen_for_the_hardware(tmp_path: Path, hardware: Hardware, build: str) -> None:
+    plan = plan_install(tmp_path, hardware)
+    [torch] = [step for step in plan.steps if "torch" in step.words]
+    assert build in " ".join(torch.command)
+    assert str(hardware) in torch.words
+
+
+def test_apple_hardware_takes_the_default_torch(tmp_path: Path) -> None:
+    assert not [step for step in plan_install(tmp_path, Hardware.APPLE).steps if "--index-url" in step.command]
+
+
+def test_only_a_machine_without_a_gpu_renders_on_the_cpu(tmp_path: Path) -> None:
+    target = plan_install(tmp_path, Hardware.CPU).target
+    assert "--cpu" in start_command(target, 1, tmp_path, Hardware.CPU)
+    assert "--cpu" not in start_command(target, 1, tmp_path, Hardware.NVIDIA)
+
+
+def test_an_installation_is_found_once_it_is_whole(tmp_path: Path) -> None:
+    plan = plan_install(tmp_path / "data", Hardware.CPU, source=str(repository(tmp_path / "source")), release="v1")
+    steps = tuple(step for step in plan.steps if "torch" not in step.words)  # its index cannot be reached everywhere
+    plan = plan.__class__(plan.target, plan.hardware, steps, plan.marker)
+    assert find_installed(tmp_path / "data", "v1") is None
+    said: list[str] = []
+    apply_install(plan, said.append)
+    installed = find_installed(tmp_path / "data", "v1")
+    assert installed is not None
+    assert subprocess.check_output([installed.python, installed.main], text=True) == "started\n"
+    apply_install(plan, said.append)
+    assert said[-3].endswith("done before")
+
+
+def test_a_clone_that_fails_leaves_no_half(tmp_path: Path) -> None:
+    plan = plan_install(tmp_path, Hardware.CPU, source=str(tmp_path / "nothing"), release="v1")
+    with pytest.raises(InstallFailed, match="Clone ComfyUI"):
+        apply_install(plan, lambda _: None)
+    assert not plan.target.folder.exists()
+
+
+def test_a_machine_without_git_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("git") is None
+    with pytest.raises(InstallFailed, match="git is not installed"):
+        apply_install(plan_install(tmp_path, Hardware.CPU), lambda _: None)
