@@ -14,8 +14,8 @@ from comfyfleet.worker.tools import Tools
 
 log = logging.getLogger(__name__)
 
-_LEAVE_SECONDS: Final = 8.0
-_DEREGISTER_SECONDS: Final = 3.0
+_LEAVE_SECONDS: Final = 7.0
+_DEREGISTER_SECONDS: Final = 2.0
 _TOKEN_ENDED: Final = frozenset({401, 403})
 
 

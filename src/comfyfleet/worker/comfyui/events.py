@@ -40,7 +40,9 @@ async def listening(
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        (end,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(end, Exception):
+            log.error("listening to ComfyUI ended with an error", exc_info=end)
 
 
 async def _listen(
