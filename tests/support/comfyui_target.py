@@ -149,7 +149,7 @@ def pixels_of(content: bytes) -> NDArray[np.int16]:
 
 def frames_of(content: bytes) -> tuple[NDArray[np.int16], str, float]:
     """Return a video's frames (n, height, width, 3), its codec's name and its frames per second."""
-    with closing(av.open(io.BytesIO(content))) as container:
+    with closing(av.open(io.BytesIO(content), "r")) as container:
         stream = container.streams.video[0]
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
         return np.stack(frames).astype(np.int16), stream.codec_context.name, float(stream.average_rate or 0)

@@ -37,14 +37,13 @@ class Fleet:
     def up(cls, data: Path, *arguments: str, **environment: str) -> "Iterator[Fleet]":
         """Start it and wait until a worker has come; stop it by Ctrl-C in the end."""
         process = start_up(data, *arguments, **environment)
-        fleet = None
         try:
             connection = eventually(lambda: _connection(process, data), _START_SECONDS)
             headers = {"Authorization": f"Bearer {connection['api_key']}"}
             with httpx.Client(base_url=connection["url"], headers=headers, timeout=30) as http:
                 fleet = cls(process, data, connection["url"], http)
                 if "--no-worker" not in arguments:
-                    eventually(lambda: fleet and fleet.workers(), _START_SECONDS)
+                    eventually(fleet.workers, _START_SECONDS)
                 yield fleet
         finally:
             process.send_signal(signal.SIGINT)

@@ -47,7 +47,7 @@ def seaweedfs(folder: Path) -> Iterator[str]:
         "master.volumeSizeLimitMB": 64,
         "volume.max": 1000,  # every bucket takes seven
     }
-    command = [Path(sys.executable).parent / "weed", "server", "-s3", "-filer"]
+    command = [str(Path(sys.executable).parent / "weed"), "server", "-s3", "-filer"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, *(f"-{name}={value}" for name, value in options.items())],

@@ -57,8 +57,9 @@ def fill(spec: WorkflowSpec, values: Mapping[str, Scalar]) -> Payload:
 
 
 def with_output_prefix(graph: Graph, prefix: str) -> Graph:
-    """Return the graph with every `filename_prefix` under `prefix`, so that ComfyUI's cache never answers with
-    another job's file.
+    """Return the graph with every `filename_prefix` under `prefix`.
+
+    Otherwise ComfyUI's cache would answer with another job's file.
     """
     result = deepcopy(graph)
     for node_id, node in result.items():

@@ -102,7 +102,7 @@ def find_installed(data: Path, release: str = RELEASE) -> InstalledComfyUI | Non
 
 
 def start_command(installed: InstalledComfyUI, port: int, base_directory: Path, hardware: Hardware) -> tuple[str, ...]:
-    """Return how to start it on a port of this machine. Uploads of any size are let in: the control plane limits them."""
+    """Return how to start it. It takes uploads of any size: the control plane limits them."""
     options = {
         "--listen": "127.0.0.1",
         "--port": str(port),

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from comfyfleet.asgi import create_site
 from comfyfleet.cloud.local.postgres import EmbeddedPostgres
-from comfyfleet.core.errors import Conflict
+from comfyfleet.core.errors import Conflict, Unavailable
 from comfyfleet.server.migrate import migrate
 from comfyfleet.server.settings import ServerSettings
 from comfyfleet.server.wiring import Wiring, wire
@@ -35,6 +35,12 @@ class PortTaken(Conflict):
     """Another program listens on the port."""
 
     code = "port_taken"
+
+
+class ServerFailed(Unavailable):
+    """The control plane ended before it was ready."""
+
+    code = "server_failed"
 
 
 def run(settings: UpSettings, say: Say = print) -> int:
@@ -120,18 +126,30 @@ async def _control_plane(wiring: Wiring, listener: socket.socket) -> AsyncIterat
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="control plane")
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.01)
+    ready = asyncio.create_task(server.is_ready.wait(), name="control plane is ready")
+    await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
     try:
+        if serving.done():
+            raise ServerFailed("The control plane did not start.", hint="See what it said above.")
         yield
     finally:
+        ready.cancel()
         await wiring.notifier.stop()  # ends long polls and streams, which would hold up the shutdown
         server.should_exit = True
         await serving
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to `_until_asked_to_stop`, so that the worker stops before its control plane."""
+    """Says when it is ready, and leaves signals to `_until_asked_to_stop`: the worker stops before its server."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self.is_ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -98,7 +98,8 @@ def _put_inputs(target: Target) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say on which servers the suite ran, and what they lack."""
-    for line in config.stash.get(SUMMARY, []):
+    lines: list[str] = config.stash.setdefault(SUMMARY, [])
+    for line in lines:
         terminalreporter.write_line(f"conformance on {line}")
-    if "real" not in " ".join(config.stash.get(SUMMARY, [])):
+    if "real" not in " ".join(lines):
         terminalreporter.write_line(f"conformance on no real ComfyUI: {NOT_INSTALLED}")

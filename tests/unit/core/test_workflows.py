@@ -17,8 +17,8 @@ TEXT = Property("prompt", PropertyType.TEXT, node_id="2", input_name="text")
 SPEC = WorkflowSpec(GRAPH, "2", "mp4", "video/mp4", (VIDEO, TEXT))
 
 
-def refused(*properties: Property, **changes: str) -> str:
-    spec = dataclasses.replace(SPEC, properties=properties or SPEC.properties, **changes)
+def refused(*properties: Property, output_node_id: str = "2") -> str:
+    spec = dataclasses.replace(SPEC, properties=properties or SPEC.properties, output_node_id=output_node_id)
     with pytest.raises(WorkflowInvalid) as caught:
         check_workflow(spec)
     return str(caught.value)

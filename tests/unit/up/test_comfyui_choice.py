@@ -1,5 +1,6 @@
 """Which ComfyUI is used, in which order."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from comfyfleet.up.comfyui_choice import ComfyUINotAnswering, choose
 from comfyfleet.up.comfyui_install import RELEASE
 
 
-def only(*urls: str):
+def only(*urls: str) -> Callable[[str], bool]:
     return lambda url: url in urls
 
 
