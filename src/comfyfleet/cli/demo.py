@@ -1,5 +1,8 @@
 """`comfyfleet demo`: the sample clip through an effect, from upload to result, with nothing to set up."""
 
+import os
+import shutil
+import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,11 +128,18 @@ def _tell_next(url: str, server: DemoServer, outcome: Outcome, settings: CliSett
     page = f"/effects/{outcome.effect.slug}"
     _print("")
     if server.is_ours:
-        _print(f"Next: start the server with `comfyfleet up --data {settings.data}`, then open {page} in a browser,")
+        _print(f"Next: start the server with `{_program()} up --data {settings.data}`, then open {page} in a browser,")
     else:
         _print(f"Next: open {url}{page} in a browser,")
     text = "" if outcome.missing_nodes else ' --set prompt="Your text"'
-    _print(f"or run: comfyfleet run {outcome.effect.slug} --input YOUR.mp4{text} -o OUT.mp4")
+    _print(f"or run: {_program()} run {outcome.effect.slug} --input YOUR.mp4{text} -o OUT.mp4")
+
+
+def _program() -> str:
+    """Return what a user types to start this program: its name where a shell finds it, else its path."""
+    if shutil.which("comfyfleet"):
+        return "comfyfleet"
+    return os.path.relpath(Path(sys.executable).parent / "comfyfleet")
 
 
 def _summary(outcome: Outcome) -> dict[str, object]:

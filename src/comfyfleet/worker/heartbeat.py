@@ -16,8 +16,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_FIRST_NEWS_SECONDS: Final = 0.25
 _NEWS_FRACTION: Final = 0.2
-"""New progress is told after this part of the interval, so that a short render shows some."""
+"""New progress is told after this part of the interval, and sooner at first, so that a short render shows some."""
 
 
 class Pulse:
@@ -27,6 +28,7 @@ class Pulse:
         self.progress: Progress | None = None
         self.is_delivering = False
         self._has_news = asyncio.Event()
+        self._news_seconds = _FIRST_NEWS_SECONDS
 
     def tell(self, progress: Progress) -> None:
         """Note how far the job is."""
@@ -35,7 +37,8 @@ class Pulse:
 
     async def pause(self, interval_seconds: float) -> None:
         """Wait until the next heartbeat is due: a whole interval, or a part of it when there is news."""
-        news_seconds = interval_seconds * _NEWS_FRACTION
+        news_seconds = min(self._news_seconds, interval_seconds * _NEWS_FRACTION)
+        self._news_seconds *= 2
         await asyncio.sleep(news_seconds)
         try:
             async with asyncio.timeout(interval_seconds - news_seconds):
