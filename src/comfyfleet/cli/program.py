@@ -1,19 +1,22 @@
 """`comfyfleet up`, `comfyfleet worker` and `comfyfleet comfyui install`: the programs that this package is."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from comfyfleet.cli.options import examples
+from comfyfleet.cli.output import say
 from comfyfleet.cli.session import settings_of
+from comfyfleet.up.comfyui_install import RELEASE, apply_install, plan_install
+from comfyfleet.up.hardware import find_hardware
 
 comfyui_app = typer.Typer(no_args_is_help=True, help="A ComfyUI of this machine's own.")
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data folder; else COMFYFLEET_DATA, else the user's own.")
 ]
-
 
 UP_EXAMPLES: Final = examples("comfyfleet up", "comfyfleet up --port 8700 --comfyui http://127.0.0.1:8188")
 
@@ -58,4 +61,27 @@ def worker() -> None:
     from comfyfleet.worker.main import run  # noqa: PLC0415
     from comfyfleet.worker.settings import WorkerSettings  # noqa: PLC0415
 
-    run(WorkerSettings())
+    raise typer.Exit(run(WorkerSettings.load()))
+
+
+@comfyui_app.command("install", epilog=examples("comfyfleet comfyui install --dry-run", "comfyfleet comfyui install"))
+def install_comfyui(
+    context: typer.Context,
+    data: DataOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Install ComfyUI into the data folder, at a pinned release, for the hardware found. `up` uses it from then on.
+
+    It takes several gigabytes. An interrupted installation goes on where it stopped.
+    """
+    folder = settings_of(context).data if data is None else data.expanduser().absolute()
+    plan = plan_install(folder, find_hardware())
+    say(f"ComfyUI {RELEASE} goes to {plan.target.folder}, for the hardware: {plan.hardware}.")
+    if not dry_run:
+        apply_install(plan, say)
+        say("ComfyUI is installed. comfyfleet up uses it from its next start.")
+        return
+    for number, step in enumerate(plan.steps, start=1):
+        is_done = step.makes is not None and step.makes.exists()
+        say(f"[{number}/{len(plan.steps)}] {step.words}{': done before' if is_done else ''}")
+        typer.echo(shlex.join(step.command))

@@ -275,3 +275,19 @@ def test_me_tells_who_and_how_many_credits(fleet: Fleet, fake_plane: "FakePlane"
     assert fake_plane.url in shown
     assert "an API key" in shown
     assert json.loads(fleet("me", "--json").stdout)["balance"]["available"] == 7
+
+
+def test_a_dry_run_of_an_installation_prints_its_commands_and_does_nothing(fleet: Fleet, own_folder: Path) -> None:
+    result = fleet("comfyui", "install", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "Clone ComfyUI" in result.stderr
+    assert "pip" in result.stdout
+    assert str(own_folder / "data") in result.stderr
+    assert not (own_folder / "data" / "comfyui").exists()
+
+
+def test_a_worker_without_its_environment_says_what_is_missing(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("API_BASE_URL", raising=False)
+    result = fleet("worker")
+    assert result.exit_code == 2
+    assert "API_BASE_URL" in result.stderr
