@@ -1,6 +1,7 @@
 """A real ComfyUI as a child process: `with real_comfyui(folder) as url`."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import time
@@ -9,17 +10,37 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import pytest
 
 from comfyfleet.cloud.local.processes import dying_with_parent
 
 HERE: Final = Path(__file__).parent
 INSTALLED: Final = HERE.parents[1] / ".cache" / "realcomfyui"
+NOT_INSTALLED: Final = "no real ComfyUI: run `make real-comfyui`, or set COMFYUI_URL"
 _START_SECONDS: Final = 120.0
 
 
 def is_installed() -> bool:
     """Tell whether `make real-comfyui` was run."""
     return (INSTALLED / "installed").exists()
+
+
+@contextlib.contextmanager
+def any_real_comfyui(folder: Path) -> Iterator[str]:
+    """Yield the URL of the ComfyUI that COMFYUI_URL names, or of the installed one, started for this.
+
+    Where there is neither the test is skipped and says so; in CI, which sets REQUIRE_REAL_COMFYUI, it fails.
+    """
+    named = os.environ.get("COMFYUI_URL")
+    if named:
+        yield named.rstrip("/")
+    elif is_installed():
+        with real_comfyui(folder) as url:
+            yield url
+    elif os.environ.get("REQUIRE_REAL_COMFYUI"):
+        pytest.fail(NOT_INSTALLED)
+    else:
+        pytest.skip(NOT_INSTALLED)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """The servers that the one suite runs on."""
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -12,20 +11,19 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from tests.realcomfyui.server import is_installed, real_comfyui
+from tests.realcomfyui.server import NOT_INSTALLED, any_real_comfyui
 from tests.support.comfyui_target import Target, png
 
 from comfyfleet.cloud.local.processes import dying_with_parent
 from comfyfleet.up.seed import sample_path
-
-NOT_INSTALLED = "no real ComfyUI: run `make real-comfyui`, or set COMFYUI_URL"
 
 
 @pytest.fixture(scope="session", params=["stand-in", "real"])
 def comfyui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """Return each server in turn. CI sets REQUIRE_REAL_COMFYUI, and fails where there is no real one."""
     folder = tmp_path_factory.mktemp(request.param)
-    with _running(request.param, folder) as url:
+    running = _standin if request.param == "stand-in" else any_real_comfyui
+    with running(folder) as url:
         target = Target.at(url, request.param)
         _put_inputs(target)
         lacking = {"TextOverlay", "SaveText"} - target.node_classes
@@ -44,23 +42,6 @@ def _calm(comfyui: Target) -> Iterator[None]:
 
 
 SUMMARY = pytest.StashKey[list[str]]()
-
-
-@contextlib.contextmanager
-def _running(name: str, folder: Path) -> Iterator[str]:
-    named = os.environ.get("COMFYUI_URL")
-    if name == "stand-in":
-        with _standin(folder) as url:
-            yield url
-    elif named:
-        yield named.rstrip("/")
-    elif is_installed():
-        with real_comfyui(folder) as url:
-            yield url
-    else:
-        if os.environ.get("REQUIRE_REAL_COMFYUI"):
-            pytest.fail(NOT_INSTALLED)
-        pytest.skip(NOT_INSTALLED)
 
 
 @contextlib.contextmanager
