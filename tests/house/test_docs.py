@@ -24,7 +24,7 @@ def test_generated_pages_are_what_the_code_says(tmp_path: Path) -> None:
     assert stale == [], "run `python docs/generate.py`"
 
 
-@pytest.mark.parametrize("path", (ROOT / "docs" / "decisions").glob("*.md"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda path: path.stem)
 def test_a_decision_record_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 40
 

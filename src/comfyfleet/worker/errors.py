@@ -96,6 +96,12 @@ class ComfyUIUnreachable(AttemptFailed):
     code = "comfyui_unreachable"
 
 
+class ComfyUISilent(ComfyUIUnreachable):
+    """ComfyUI holds its port and does not answer in time: it may hang, or a node may hold Python's lock."""
+
+    code = "comfyui_silent"
+
+
 class InputUnavailable(AttemptFailed):
     """An input could not be fetched whole."""
 

@@ -51,6 +51,10 @@ class StandIn:
         history: Json = httpx.get(f"{self.url}/history").json()
         return [entry["status"]["messages"][-1][0] for entry in history.values()]
 
+    def submit(self, body: Json) -> None:
+        """Queue a prompt behind the worker's back."""
+        httpx.post(f"{self.url}/prompt", json=body).raise_for_status()
+
     def is_rendering(self) -> bool:
         """Tell whether a prompt runs."""
         return bool(httpx.get(f"{self.url}/queue").json()["queue_running"])
@@ -198,6 +202,16 @@ def plain_image(prefix: str) -> Json:
     return {
         "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 255}},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": prefix}},
+    }
+
+
+def short_run(prefix: str) -> Json:
+    """Return a workflow that renders for some seconds; its output node is 4."""
+    return {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 1024, "height": 1024, "batch_size": 4, "color": 255}},
+        "2": {"class_type": "ImageBlur", "inputs": {"image": ["1", 0], "blur_radius": 15, "sigma": 5.0}},
+        "3": {"class_type": "ImageBlur", "inputs": {"image": ["2", 0], "blur_radius": 15, "sigma": 5.0}},
+        "4": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": prefix}},
     }
 
 

@@ -52,6 +52,7 @@ class Plane:
     is_canceled: bool = False
     is_lost: bool = False
     put_failures: int = 0
+    turned_away: int = 0
     next_id: int = 1
 
     def offer(self, graph: Json, node_id: str, extension: str = "png", mime_type: str = "image/png") -> Json:
@@ -100,13 +101,14 @@ class Plane:
 
     async def told(self, verb: str, count: int = 1) -> Json:
         """Wait until a verb was called so often; return the last body."""
-        await until(lambda: len(self.of(verb)) >= count, f"{count} × {verb}, only: {[c.verb for c in self.calls]}")
+        await until(lambda: len(self.of(verb)) >= count, f"{count} times {verb}, only: {[c.verb for c in self.calls]}")
         return self.of(verb)[count - 1]
 
     async def protocol(self, request: Request) -> Response:
         """Answer a call of the worker protocol."""
         verb, body = request.path_params["verb"], await request.json()
         if self.is_away:
+            self.turned_away += 1
             return PlainTextResponse("the gateway finds nobody", 502)
         if verb == "register":
             if request.headers.get("X-Fleet-Secret") != FLEET_SECRET:

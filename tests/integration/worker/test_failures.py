@@ -120,7 +120,8 @@ async def test_a_comfyui_of_its_own_is_started_again(crew: Crew, plane: Plane) -
         first = tools.process.pid
         tools.process.kill()
         failed = await plane.told("fail")
-        assert (failed["retryable"], failed["error_code"]) == (True, "prompt_lost")
+        assert failed["retryable"] is True
+        assert failed["error_code"] in {"prompt_lost", "comfyui_unreachable"}  # whichever is seen first
         job = plane.offer(plain_image("{{A}}"), "2")
         plane.attach(job, "{{A}}", "a.png", red_png())
         await plane.told("complete")

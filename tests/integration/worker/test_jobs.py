@@ -3,7 +3,6 @@ import hashlib
 from pathlib import Path
 from uuid import UUID
 
-import httpx
 import pytest
 from tests.integration.worker.conftest import (
     Crew,
@@ -197,8 +196,7 @@ async def test_a_cached_answer_whose_file_is_gone_may_be_tried_again(
 async def test_prompts_of_an_earlier_life_are_withdrawn(crew: Crew, plane: Plane, comfyui: StandIn) -> None:
     owners = {"ours": {"worker_id": "i-0test"}, "foreign": {"worker_id": "i-0other"}}
     for owner in ("ours", "foreign"):
-        body = {"prompt": workflow("vi_long_run"), "extra_data": {"comfyfleet": owners[owner]}}
-        httpx.post(f"{comfyui.url}/prompt", json=body).raise_for_status()
+        comfyui.submit({"prompt": workflow("vi_long_run"), "extra_data": {"comfyfleet": owners[owner]}})
     async with crew.worker(comfyui.url):
         await until(lambda: comfyui.endings() == ["execution_interrupted"], "the interrupt of the first")
         assert len(comfyui.queue()) == 1

@@ -21,7 +21,7 @@ from comfyfleet.worker.errors import ComfyUIUnreachable, PromptLost, RenderTimed
 GRAPH: Final = {"1": {"class_type": "EmptyImage", "inputs": {}}}
 PROMPT_ID: Final = "0b2b620e-253f-4058-ac4f-357918c6ed40"
 SUCCESS: Final = {"outputs": {}, "status": {"status_str": "success", "completed": True, "messages": []}}
-QUICK: Final = Patience(render_seconds=0.3, unreachable_seconds=0.2, look_seconds=0.02)
+QUICK: Final = Patience(render_seconds=0.3, gone_seconds=0.2, look_seconds=0.02)
 
 
 @dataclass

@@ -1,7 +1,6 @@
 import signal
 import time
 
-import httpx
 import psutil
 from tests.integration.worker.conftest import Crew, StandIn, invert_image, red_png, start_command, workflow
 from tests.integration.worker.plane import FLEET_SECRET, SIGNATURE, Plane, until
@@ -49,7 +48,6 @@ async def test_comfyui_does_not_outlive_a_killed_worker(crew: Crew, plane: Plane
     url, command = start_command(crew.folder / "own")
     with crew.process(url, comfyui_start_command=command) as worker:
         await plane.told("poll")
-        assert httpx.get(f"{url}/system_stats").is_success
         (own,) = psutil.Process(worker.process.pid).children()
         worker.process.kill()
         await until(lambda: not own.is_running() or own.status() == psutil.STATUS_ZOMBIE, "the end of ComfyUI")

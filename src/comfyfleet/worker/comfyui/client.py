@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 
 from comfyfleet.core.graphs import Graph
-from comfyfleet.worker.errors import ComfyUIUnreachable, InputRefused, OutputLost, PromptInvalid
+from comfyfleet.worker.errors import ComfyUISilent, ComfyUIUnreachable, InputRefused, OutputLost, PromptInvalid
 from comfyfleet.worker.outcome.files import OutputFile
 from comfyfleet.worker.outcome.refusals import refusal
 
@@ -163,6 +163,8 @@ class ComfyUI:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: httpx.TransportError) -> ComfyUIUnreachable:
+        if isinstance(error, httpx.ReadTimeout):
+            return ComfyUISilent(f"ComfyUI at {self.base_url} does not answer in time.")
         reason = str(error) or type(error).__name__
         return ComfyUIUnreachable(f"ComfyUI at {self.base_url} does not answer: {reason}.")
 

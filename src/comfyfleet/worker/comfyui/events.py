@@ -29,14 +29,14 @@ async def listening(
 ) -> AsyncIterator[None]:
     """Hear the events for `client_id` while the block runs, connecting again whenever the connection breaks.
 
-    Waits a moment for the first connection; without one the block runs all the same, and hears nothing yet.
+    The first attempt to connect is waited for a moment; if it fails the block runs all the same and hears nothing yet.
     `on_silence` is called whenever a connection has broken.
     """
-    is_connected = asyncio.Event()
+    has_tried = asyncio.Event()
     address = f"ws{base_url.removeprefix('http')}/ws?clientId={client_id}"
-    task = asyncio.create_task(_listen(address, on_event, on_silence, is_connected), name="comfyui events")
+    task = asyncio.create_task(_listen(address, on_event, on_silence, has_tried), name="comfyui events")
     try:
-        await _wait_a_moment(is_connected)
+        await _wait_a_moment(has_tried)
         yield
     finally:
         task.cancel()
@@ -46,7 +46,7 @@ async def listening(
 
 
 async def _listen(
-    address: str, on_event: Callable[[Event], None], on_silence: Callable[[], None], is_connected: asyncio.Event
+    address: str, on_event: Callable[[Event], None], on_silence: Callable[[], None], has_tried: asyncio.Event
 ) -> None:
     backoff = Backoff(0.2, 5)
     while True:
@@ -59,21 +59,22 @@ async def _listen(
                 ping_timeout=_PING_TIMEOUT_SECONDS,
                 close_timeout=1,
             ) as socket:
-                is_connected.set()
+                has_tried.set()
                 backoff.reset()
                 async for message in socket:
                     if isinstance(message, str) and (event := _parsed(message)) is not None:
                         on_event(event)
         except (OSError, TimeoutError, WebSocketException) as error:
             log.debug("no events from ComfyUI: %s", error)
+        has_tried.set()
         on_silence()
         await asyncio.sleep(backoff.next_seconds())
 
 
-async def _wait_a_moment(is_connected: asyncio.Event) -> None:
+async def _wait_a_moment(has_tried: asyncio.Event) -> None:
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            await is_connected.wait()
+            await has_tried.wait()
     except TimeoutError:
         log.info("ComfyUI's events cannot be heard yet; its history is asked instead")
 

@@ -16,7 +16,7 @@ from comfyfleet.protocol.worker import Progress
 from comfyfleet.worker.comfyui.client import ComfyUI
 from comfyfleet.worker.comfyui.events import Event, listening
 from comfyfleet.worker.comfyui.progress import Heard, ProgressCounter
-from comfyfleet.worker.errors import ComfyUIUnreachable, PromptLost, RenderTimedOut
+from comfyfleet.worker.errors import ComfyUISilent, ComfyUIUnreachable, PromptLost, RenderTimedOut
 from comfyfleet.worker.outcome.history import failure
 
 log = logging.getLogger(__name__)
@@ -29,10 +29,11 @@ _LOSSES_TO_BELIEVE: Final = 2
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a prompt may run, how long ComfyUI may be unreachable meanwhile, and how often to look."""
+    """How long a prompt may run, how long ComfyUI may be gone or silent meanwhile, and how often to look."""
 
     render_seconds: float = 3600
-    unreachable_seconds: float = 15
+    gone_seconds: float = 5
+    silent_seconds: float = 120
     look_seconds: float = 2
 
 
@@ -119,8 +120,9 @@ async def _ended(comfyui: ComfyUI, prompt_id: str, watch: _Watch, patience: Pati
             # The queue first: a prompt goes from there into history in one step, so that it cannot be missed.
             queued = (await comfyui.queue()).get(prompt_id)
             entry = await comfyui.history(prompt_id)
-        except ComfyUIUnreachable:
-            if clock() - answered_at > patience.unreachable_seconds:
+        except ComfyUIUnreachable as error:
+            longest = patience.silent_seconds if isinstance(error, ComfyUISilent) else patience.gone_seconds
+            if clock() - answered_at > longest:
                 raise
             continue
         if entry is not None:
