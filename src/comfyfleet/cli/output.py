@@ -38,7 +38,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     if table.row_count:
-        console.print(table)
+        _print(console, table)
     else:
         say(empty)
 
@@ -51,7 +51,7 @@ def print_record(fields: Iterable[tuple[str, object]]) -> None:
     table.add_column(overflow="fold")
     for name, value in fields:
         table.add_row(Text(name), Text(printable(value)))
-    console.print(table)
+    _print(console, table)
 
 
 def say(message: str) -> None:
@@ -105,6 +105,14 @@ def _shown(character: str) -> str:
 def _console() -> Console:
     terminal = sys.stdout.isatty()
     return Console(highlight=False, width=None if terminal else _PIPE_WIDTH)
+
+
+def _print(console: Console, table: Table) -> None:
+    # Rich fills every line up with spaces, which a long address in one cell makes hundreds of.
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def _plain(data: Json) -> object:
