@@ -1,8 +1,10 @@
 """Jobs: accepted once, leased once, settled once."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import asyncpg
+import httpx
 import pytest
 from tests.support.control_plane import ControlPlane, TenantAccess
 from tests.support.simple_worker import SimpleWorker, lease_of
@@ -216,3 +218,47 @@ async def test_the_ledger_cannot_be_changed(database_url: str, tenant: TenantAcc
     with pytest.raises(asyncpg.RaiseError, match="append-only"):
         await connection.execute("DELETE FROM credit_entries")
     await connection.close()
+
+
+async def test_a_heartbeating_worker_that_dies_loses_its_job_soon_and_another_completes_it(
+    control_plane: ControlPlane, tenant: TenantAccess
+) -> None:
+    job = await tenant.submit()
+    promise = {"capabilities": {"heartbeat_interval_seconds": 5}}
+    async with (
+        SimpleWorker.registered(control_plane.url, "i-0dies", **promise) as dies,
+        SimpleWorker.registered(control_plane.url, "i-0next", **promise) as following,
+    ):
+        late = await dies.lease()
+        await dies.call("heartbeat", **lease_of(late))
+        size = await dies.put_output(late, b"too late")
+        assert await following.poll() is None
+        control_plane.clock.forward(seconds=21)
+        assert await control_plane.look_after() == 1
+        await following.render()
+        assert (await dies.complete(late, size)).status_code == 409
+    done = await tenant.job(job["id"])
+    assert (done["status"], done["attempt"], done["output_size"]) == ("completed", 2, len(b"rendered"))
+    assert await tenant.ledger() == [("reserve", 2), ("consume", 2)]
+
+
+async def test_a_lost_connection_in_an_upload_leaves_nothing(tenant: TenantAccess) -> None:
+    body = {"filename": "a.mp4", "content_type": "video/mp4", "size": 1000}
+    ticket = (await tenant.call("POST", "/api/uploads", body)).json()["data"]
+    url = urlsplit(ticket["put_url"])
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: x\r\nContent-Type: video/mp4\r\nContent-Length: 1000\r\n\r\n"
+    writer.write(head.encode() + b"x" * 500)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert await reader.read() == b""
+    answer = await tenant.call("GET", f"/api/uploads/{ticket['upload_id']}")
+    assert answer.json()["data"]["is_stored"] is False
+    async with httpx.AsyncClient() as plain:
+        again = await plain.put(ticket["put_url"], content=b"x" * 1000, headers=ticket["headers"])
+    assert again.status_code == 201
+    answer = await tenant.call("GET", f"/api/uploads/{ticket['upload_id']}")
+    assert answer.json()["data"]["is_stored"] is True
+    incoming = tenant.control_plane.wiring.settings.objects_folder / "media" / "incoming"
+    assert list(incoming.iterdir()) == []
