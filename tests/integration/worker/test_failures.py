@@ -127,3 +127,16 @@ async def test_a_comfyui_of_its_own_is_started_again(crew: Crew, plane: Plane) -
         await plane.told("complete")
         assert tools.process.pid not in {None, first}
     assert (crew.folder / "work" / "comfyui.log").read_text()
+
+
+async def test_a_comfyui_of_its_own_that_hangs_is_started_again(crew: Crew, plane: Plane) -> None:
+    url, command = start_command(crew.folder / "own")
+    plane.offer(workflow("vi_long_run"), "99")
+    async with crew.worker(url, comfyui_start_command=command, render_timeout_seconds=0.5) as tools:
+        assert tools.process is not None
+        await until(lambda: bool(plane.of("heartbeat")), "a job")
+        first = tools.process.pid
+        assert (await plane.told("fail"))["error_code"] == "render_timeout"
+        plane.offer(plain_image("a"), "2")
+        await plane.told("complete")
+        assert tools.process.pid not in {None, first}
