@@ -68,6 +68,9 @@ def worker() -> None:
 def install_comfyui(
     context: typer.Context,
     data: DataOption = None,
+    torch_index: Annotated[
+        str | None, typer.Option(metavar="URL", help="Package index of torch builds, for AMD or a smaller CPU build.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
     """Install ComfyUI into the data folder, at a pinned release, for the hardware found. `up` uses it from then on.
@@ -75,7 +78,7 @@ def install_comfyui(
     It takes several gigabytes. An interrupted installation goes on where it stopped.
     """
     folder = settings_of(context).data if data is None else data.expanduser().absolute()
-    plan = plan_install(folder, find_hardware())
+    plan = plan_install(folder, find_hardware(), torch_index=torch_index)
     say(f"ComfyUI {RELEASE} goes to {plan.target.folder}, for the hardware: {plan.hardware}.")
     if not dry_run:
         apply_install(plan, say)

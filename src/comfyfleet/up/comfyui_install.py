@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from comfyfleet.core.errors import Unavailable
+from comfyfleet.core.errors import Invalid, Unavailable
 from comfyfleet.up.hardware import Hardware
 
 RELEASE: Final = "v0.33.0"
 SOURCE: Final = "https://github.com/comfyanonymous/ComfyUI.git"
-_TORCH_INDEX: Final = "https://download.pytorch.org/whl"
-_TORCH_BUILDS: Final = {Hardware.NVIDIA: "cu130", Hardware.AMD: "rocm6.4", Hardware.CPU: "cpu"}
 _TORCH_PACKAGES: Final = ("torch", "torchvision", "torchaudio")
 _DONE: Final = "installed"
+
+
+class TorchIndexNeeded(Invalid):
+    """The usual index has no torch for this hardware."""
+
+    code = "torch_index_needed"
 
 
 class InstallFailed(Unavailable):
@@ -57,8 +61,26 @@ class InstallPlan:
     marker: Path
 
 
-def plan_install(data: Path, hardware: Hardware, *, source: str = SOURCE, release: str = RELEASE) -> InstallPlan:
-    """Plan an installation into `data`; what is there already is not done again."""
+def plan_install(
+    data: Path,
+    hardware: Hardware,
+    *,
+    torch_index: str | None = None,
+    source: str = SOURCE,
+    release: str = RELEASE,
+) -> InstallPlan:
+    """Plan an installation into `data`; what is there already is not done again.
+
+    `torch_index` is the package index of torch builds; the usual one has builds for NVIDIA, Apple and the CPU.
+
+    Raises:
+        TorchIndexNeeded: The hardware is AMD's, and no index was given.
+    """
+    if hardware is Hardware.AMD and torch_index is None:
+        raise TorchIndexNeeded(
+            "The usual package index has no torch for AMD hardware.",
+            hint="Give the index for your ROCm version with --torch-index; PyTorch's own page on installing names it.",
+        )
     root = _root(data)
     folder = root / release
     making = root / f"{release}.new"
@@ -68,7 +90,7 @@ def plan_install(data: Path, hardware: Hardware, *, source: str = SOURCE, releas
     steps = (
         Step(f"Clone ComfyUI {release} from {source}", _clone(source, release, making, folder), folder),
         Step("Make an environment of its own", (sys.executable, "-m", "venv", str(environment)), target.python),
-        *_torch_step(python, hardware),
+        _torch_step(python, hardware, torch_index),
         Step("Install what ComfyUI needs", _pip(python, "-r", str(folder / "requirements.txt"))),
     )
     return InstallPlan(target, hardware, steps, environment / _DONE)
@@ -123,10 +145,9 @@ def _clone(source: str, release: str, making: Path, folder: Path) -> tuple[str, 
     return ("sh", "-c", script, "clone", source, release, str(making), str(folder))
 
 
-def _torch_step(python: str, hardware: Hardware) -> tuple[Step, ...]:
-    build = _TORCH_BUILDS.get(hardware)
-    index = () if build is None else ("--index-url", f"{_TORCH_INDEX}/{build}")
-    return (Step(f"Install torch for {hardware}", _pip(python, *index, *_TORCH_PACKAGES)),)
+def _torch_step(python: str, hardware: Hardware, index: str | None) -> Step:
+    options = () if index is None else ("--index-url", index)
+    return Step(f"Install torch for {hardware}", _pip(python, *options, *_TORCH_PACKAGES))
 
 
 def _pip(python: str, *arguments: str) -> tuple[str, ...]:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from comfyfleet.up.comfyui_install import InstallFailed, apply_install, find_installed, plan_install, start_command
+from comfyfleet.up.comfyui_install import (
+    InstallFailed,
+    InstallPlan,
+    TorchIndexNeeded,
+    apply_install,
+    find_installed,
+    plan_install,
+    start_command,
+)
 from comfyfleet.up.hardware import Hardware
 
 
@@ -21,18 +29,22 @@ def repository(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    ("hardware", "build"), [(Hardware.NVIDIA, "cu130"), (Hardware.AMD, "rocm"), (Hardware.CPU, "/cpu")]
-)
-def test_torch_is_chosen_for_the_hardware(tmp_path: Path, hardware: Hardware, build: str) -> None:
-    plan = plan_install(tmp_path, hardware)
+def torch_command(plan: InstallPlan) -> str:
     [torch] = [step for step in plan.steps if "torch" in step.words]
-    assert build in " ".join(torch.command)
-    assert str(hardware) in torch.words
+    return " ".join(torch.command)
 
 
-def test_apple_hardware_takes_the_default_torch(tmp_path: Path) -> None:
-    assert not [step for step in plan_install(tmp_path, Hardware.APPLE).steps if "--index-url" in step.command]
+@pytest.mark.parametrize("hardware", [Hardware.NVIDIA, Hardware.APPLE, Hardware.CPU])
+def test_torch_comes_from_the_usual_index(tmp_path: Path, hardware: Hardware) -> None:
+    assert "--index-url" not in torch_command(plan_install(tmp_path, hardware))
+
+
+def test_torch_for_amd_needs_an_index(tmp_path: Path) -> None:
+    with pytest.raises(TorchIndexNeeded, match="AMD") as refused:
+        plan_install(tmp_path, Hardware.AMD)
+    assert "--torch-index" in refused.value.hint
+    plan = plan_install(tmp_path, Hardware.AMD, torch_index="https://index.example/rocm")
+    assert "--index-url https://index.example/rocm" in torch_command(plan)
 
 
 def test_only_a_machine_without_a_gpu_renders_on_the_cpu(tmp_path: Path) -> None:
