@@ -23,16 +23,18 @@ LOGS_DISK: Final = "comfyui_logs"
 
 COMFYUI_DEFAULT_URL: Final = "http://127.0.0.1:8188"
 
+_EXTENSION: Final = re.compile(r"[A-Za-z0-9]{1,10}")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def safe_filename(filename: str) -> str:
     """Return `filename` as one harmless path segment of at most 120 characters, its extension kept."""
-    name = _UNSAFE.sub("-", filename.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".-")
+    name = filename.replace("\\", "/").rsplit("/", 1)[-1]
     stem, dot, extension = name.rpartition(".")
-    if not dot or len(extension) > 10:
-        return name[:120] or "file"
-    return f"{stem[: 119 - len(extension)] or 'file'}.{extension}"
+    if not dot or not _EXTENSION.fullmatch(extension):
+        stem, extension = name, ""
+    suffix = f".{extension}" if extension else ""
+    return f"{_UNSAFE.sub('-', stem).strip('.-')[: 120 - len(suffix)] or 'file'}{suffix}"
 
 
 def workflow_key(slug: str, sha256: str) -> str:

@@ -53,8 +53,8 @@ Tell = Callable[[str], None]
 def demo_server(data: Path, comfyui_url: str | None, tell: Tell) -> Iterator[DemoServer]:
     """Yield the server of the data folder; start one if none answers, and stop it in the end.
 
-    What a started server prints until it answers (its parts, a first start's one-time password) is told on; all of
-    it is in `demo-up.log` in the data folder.
+    What a started server prints (its parts, a first start's one-time password) is told on. When it does not start,
+    all of it is in `demo-up.log` in the data folder.
     """
     running = answering(data)
     if running is not None:
@@ -65,9 +65,11 @@ def demo_server(data: Path, comfyui_url: str | None, tell: Tell) -> Iterator[Dem
     with _private(log_path) as log, _terminated_is_interrupted():
         child = _start(data, comfyui_url, log)
         try:
-            tell(f"starting comfyfleet up on {data} (process {child.pid}, log {log_path})")
+            tell(f"starting comfyfleet up on {data} (process {child.pid})")
             with log_path.open(encoding="utf-8", errors="replace") as said:
-                yield DemoServer(_await_start(child, data, said, tell), is_ours=True)
+                connection = _await_start(child, data, said, tell)
+                log_path.unlink()  # all of it was told on, and a one-time password must not stay in a file
+                yield DemoServer(connection, is_ours=True)
                 _tell_on(said, tell)
         finally:
             tell("stopping the server that was started for the demo")

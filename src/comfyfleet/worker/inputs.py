@@ -64,18 +64,10 @@ def filenames(files: Sequence[FileAsset]) -> list[str]:
     """Name each file for ComfyUI: harmless, with the extension by which nodes know its type, and no two alike."""
     chosen: list[str] = []
     for file in files:
-        name = _safe_name(file)
+        name = names.safe_filename(file.filename or httpx.URL(file.download_url).path)
         taken = {other.lower() for other in chosen}
         chosen.append(name if name.lower() not in taken else names.safe_filename(f"{file.key}-{name}"))
     return chosen
-
-
-def _safe_name(file: FileAsset) -> str:
-    given = file.filename or httpx.URL(file.download_url).path
-    name = names.safe_filename(given)
-    extension = given.rpartition(".")[2]
-    # Of a name in another script only the extension may be left, and without a dot nodes do not know the type.
-    return name if "." in name or extension == given else names.safe_filename(f"{file.key}.{extension}")
 
 
 def with_names(graph: Graph, named: Mapping[str, str]) -> Graph:

@@ -64,9 +64,9 @@ def test_a_job_without_files_is_left_as_it_is() -> None:
     ("filename", "name"),
     [
         ("../../etc/passwd", "passwd"),
-        ("my clip (1).MP4", "my-clip-1-.MP4"),
+        ("my clip (1).MP4", "my-clip-1.MP4"),
         (None, "b.mp4"),
-        ("日本.mp4", "clip.mp4"),
+        ("日本.mp4", "file.mp4"),
         ("日本", "file"),
     ],
 )
