@@ -1,10 +1,6 @@
 """A worker written after the contract's required fields alone still renders: no heartbeats, no assets, no long poll."""
 
-import contextlib
 import json
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,36 +10,19 @@ from uuid import uuid4
 import httpx
 import pytest
 from tests.support.comfyui_target import Target, frames_of
-from tests.support.fleet import Fleet, eventually
+from tests.support.fleet import Fleet
+from tests.support.standin import standin
 
-from comfyfleet.cloud.local.processes import dying_with_parent
 from comfyfleet.up.seed import sample_path
 
 
 @pytest.fixture
 def comfyui(tmp_path: Path) -> Iterator[Target]:
     """Run the stand-in by itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = ["--port", str(port), "--base-directory", str(tmp_path / "comfyui")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "comfyfleet.standin", *arguments],
-        preexec_fn=dying_with_parent(),  # noqa: PLW1509 - one system call between fork and exec
-    )
-    url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{url}/system_stats").is_success
-        return False
-
-    eventually(answers)
-    target = Target.at(url, "stand-in")
-    yield target
-    target.http.close()
-    process.terminate()
-    process.wait(20)
+    with standin(tmp_path / "comfyui") as url:
+        target = Target.at(url, "stand-in")
+        yield target
+        target.http.close()
 
 
 def work_once(api: httpx.Client, comfyui: Target, secret: str) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Final
 import httpx
 import pytest
 
+from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.processes import dying_with_parent
 
 HERE: Final = Path(__file__).parent
@@ -46,7 +46,7 @@ def any_real_comfyui(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def real_comfyui(folder: Path) -> Iterator[str]:
     """Start it with folders of its own below `folder`; yield its URL, and stop it in the end."""
-    port = _free_port()
+    port = free_port()
     with (folder / "comfyui.log").open("wb") as log:
         process = subprocess.Popen(
             _command(folder, port),
@@ -94,10 +94,3 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
                 return
         time.sleep(0.2)
     raise AssertionError(log.read_text(errors="replace")[-3000:])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from comfyfleet import names
@@ -58,31 +58,35 @@ def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
 def _media_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> ObjectStore:
     if settings.aws_bucket is None:
         return _disk_store(names.MEDIA_DISK, settings, disk_stores)
-    secret = settings.aws_secret_access_key
-    client = make_s3_client(
-        endpoint_url=settings.aws_endpoint_url,
-        region=settings.aws_default_region,
-        access_key_id=settings.aws_access_key_id,
-        secret_access_key=secret.get_secret_value() if secret else None,
-    )
-    return S3ObjectStore(settings.aws_bucket, client)
+    endpoint, key, secret = settings.aws_endpoint_url, settings.aws_access_key_id, settings.aws_secret_access_key
+    return _s3_store(settings.aws_bucket, settings, endpoint, key, secret)
 
 
 def _models_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> ObjectStore:
     if settings.comfyui_models_bucket is None:
         return _disk_store(settings.comfyui_models_disk, settings, disk_stores)
-    secret = settings.comfyui_models_secret_access_key
-    client = make_s3_client(
-        endpoint_url=settings.comfyui_models_endpoint_url,
-        region=settings.aws_default_region,
-        access_key_id=settings.comfyui_models_access_key_id,
-        secret_access_key=secret.get_secret_value() if secret else None,
+    return _s3_store(
+        settings.comfyui_models_bucket,
+        settings,
+        settings.comfyui_models_endpoint_url,
+        settings.comfyui_models_access_key_id,
+        settings.comfyui_models_secret_access_key,
     )
-    return S3ObjectStore(settings.comfyui_models_bucket, client)
 
 
 def _disk_store(name: str, settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> DiskObjectStore:
-    root: Path = settings.objects_folder
-    store = DiskObjectStore(root, name, settings.app_key.get_secret_value().encode())
+    store = DiskObjectStore(settings.objects_folder, name, settings.app_key.get_secret_value().encode())
     disk_stores[name] = store
     return store
+
+
+def _s3_store(
+    bucket: str, settings: ServerSettings, endpoint_url: str | None, key_id: str | None, secret: SecretStr | None
+) -> S3ObjectStore:
+    client = make_s3_client(
+        endpoint_url=endpoint_url,
+        region=settings.aws_default_region,
+        access_key_id=key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    return S3ObjectStore(bucket, client)

@@ -1,6 +1,5 @@
 """Which ComfyUI the local fleet uses."""
 
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 import httpx
 
 from comfyfleet import names
+from comfyfleet.cloud.local.network import free_port
 from comfyfleet.core.errors import Unavailable
 from comfyfleet.up.comfyui_install import find_installed, start_command
 from comfyfleet.up.hardware import find_hardware
@@ -53,14 +53,6 @@ def choose(named_url: str | None, data: Path, answers: Callable[[str], bool] | N
             url, start_command(installed, port, folder, find_hardware()), f"installed ComfyUI at {url}"
         )
     return ChosenComfyUI(url, _standin_command(port, folder), f"the stand-in (not ComfyUI itself) at {url}")
-
-
-def free_port() -> int:
-    """Return a port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _standin_command(port: int, folder: Path) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from PIL import Image
 from pydantic import SecretStr
 from tests.integration.worker.plane import FLEET_SECRET, Plane, running_plane, until
 
+from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.processes import dying_with_parent
-from comfyfleet.up.comfyui_choice import free_port
 from comfyfleet.worker.agent import Agent
 from comfyfleet.worker.main import equipped
 from comfyfleet.worker.settings import WorkerSettings

@@ -1,20 +1,13 @@
 """The servers that the one suite runs on."""
 
-import contextlib
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from tests.realcomfyui.server import NOT_INSTALLED, any_real_comfyui
 from tests.support.comfyui_target import Target, png
+from tests.support.standin import standin
 
-from comfyfleet.cloud.local.processes import dying_with_parent
 from comfyfleet.up.seed import sample_path
 
 
@@ -22,7 +15,7 @@ from comfyfleet.up.seed import sample_path
 def comfyui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """Return each server in turn. CI sets REQUIRE_REAL_COMFYUI, and fails where there is no real one."""
     folder = tmp_path_factory.mktemp(request.param)
-    running = _standin if request.param == "stand-in" else any_real_comfyui
+    running = standin if request.param == "stand-in" else any_real_comfyui
     with running(folder) as url:
         target = Target.at(url, request.param)
         _put_inputs(target)
@@ -42,31 +35,6 @@ def _calm(comfyui: Target) -> Iterator[None]:
 
 
 SUMMARY = pytest.StashKey[list[str]]()
-
-
-@contextlib.contextmanager
-def _standin(folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = ["--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(folder)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "comfyfleet.standin", *arguments],
-        preexec_fn=dying_with_parent(),  # noqa: PLW1509 - one system call between fork and exec
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            assert process.poll() is None
-            with contextlib.suppress(httpx.HTTPError):
-                httpx.get(f"{url}/system_stats")
-                break
-            time.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def _put_inputs(target: Target) -> None:

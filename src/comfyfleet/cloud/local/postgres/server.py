@@ -7,11 +7,11 @@ Its folder holds `data/` (the cluster), `password` (mode 600) and `postgres.log`
 import os
 import secrets
 import shutil
-import socket
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.postgres.account import account_for, give, ourselves
 from comfyfleet.cloud.local.postgres.errors import PostgresFailed, PostgresVersionDiffers
 from comfyfleet.cloud.local.postgres.programs import HINT, Programs, find_programs, tail
@@ -120,7 +120,7 @@ class EmbeddedPostgres:
 
     def _start_on_a_free_port(self) -> None:
         for attempt in range(_TRIES):
-            self._port = _free_port()
+            self._port = free_port()
             self._log.touch()
             give(self._log, self._programs.account)
             begin = self._log.stat().st_size
@@ -152,10 +152,3 @@ def _initdb_arguments(data: Path, password_file: Path) -> list[str]:
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
     ]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
