@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount
 from comfyfleet.standin.events import Events
 from comfyfleet.standin.executor import Executor
 from comfyfleet.standin.folders import Folders
-from comfyfleet.standin.middleware import BodyLimit, Mark, OriginCheck
+from comfyfleet.standin.middleware import BodyLimit, Mark, OriginCheck, Trouble
 from comfyfleet.standin.nodes import CATALOGUE
 from comfyfleet.standin.routes import files, info, jobs, page, prompts, queue, socket
 from comfyfleet.standin.runner import Runner
@@ -40,6 +40,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=_routes(),
         middleware=[
             Middleware(Mark),
+            Middleware(Trouble),
             Middleware(OriginCheck),
             Middleware(BodyLimit, limit=settings.max_upload_bytes),
         ],

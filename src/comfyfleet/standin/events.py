@@ -16,6 +16,7 @@ class Events:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._mailboxes: dict[str, asyncio.Queue[Message]] = {}
+        self._present: tuple[str | None, str | None] = None, None
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Name the loop that the WebSockets live on; what was sent before is lost."""
@@ -41,7 +42,14 @@ class Events:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._deliver, {"type": type_, "data": data}, client_id)
 
+    def present_node(self, client_id: str) -> str | None:
+        """Return the node that runs for a client; a client that comes back is told. None if nothing of its own runs."""
+        owner, node = self._present
+        return node if owner == client_id else None
+
     def _deliver(self, message: Message, client_id: str | None) -> None:
+        if message["type"] == "executing":
+            self._present = client_id, message["data"]["node"]
         if client_id is None:
             for mailbox in self._mailboxes.values():
                 mailbox.put_nowait(message)

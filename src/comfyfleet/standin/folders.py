@@ -1,5 +1,7 @@
 """The stand-in's files: `input`, `output` and `temp` below one folder, and nothing outside of them."""
 
+import os
+import posixpath
 import re
 import time
 from dataclasses import dataclass
@@ -10,6 +12,10 @@ from comfyfleet.core.errors import Invalid
 
 KINDS: Final = ("input", "output", "temp")
 
+_LONGEST_NAME: Final = 255
+_LONGEST_PATH: Final = 2048
+"""In bytes. File systems take names this long; a path has to leave room for the base folder."""
+
 _MARK: Final = re.compile(r"^(?P<name>.*?) ?\[(?P<kind>input|output|temp)\]$")
 
 
@@ -17,6 +23,12 @@ class OutsideFolder(Invalid):
     """A path leads out of the folder that it is relative to."""
 
     code = "outside_folder"
+
+
+class BadName(OutsideFolder):
+    """No file can have this name, so there is none inside either."""
+
+    code = "bad_file_name"
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,10 @@ class Folders:
 
         Raises:
             OutsideFolder: It leads out of that folder.
+            BadName: No file can be called that.
         """
+        if not _can_be(relative):
+            raise BadName("No file can have this name.", hint="Give a shorter name, of characters that can be shown.")
         folder = self.of(kind)
         path = (folder / relative).resolve()
         if not path.is_relative_to(folder):
@@ -78,17 +93,28 @@ class Folders:
         Raises:
             OutsideFolder: The prefix leads out of the output folder.
         """
-        stem = self.inside("output", _fill(prefix, width, height))
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        counter = 1 + max(_counters(stem), default=0)
-        subfolder = stem.parent.relative_to(self.of("output")).as_posix()
-        return SavedFile(stem.with_name(f"{stem.name}_{counter:05}{ending}"), "" if subfolder == "." else subfolder)
+        # Split first: an empty name is the folder itself, and what is written beside that is outside.
+        parent, name = posixpath.split(posixpath.normpath(_fill(prefix, width, height)))
+        folder = self.inside("output", parent)
+        folder.mkdir(parents=True, exist_ok=True)
+        counter = 1 + max(_counters(folder, name), default=0)
+        subfolder = folder.relative_to(self.of("output")).as_posix()
+        return SavedFile(folder / f"{name}_{counter:05}{ending}", "" if subfolder == "." else subfolder)
 
 
 def split_mark(name: str) -> tuple[str, str | None]:
     """Split `clip.mp4 [output]` into the name and the kind of folder, which is None where none is named."""
     match = _MARK.match(name)
     return (match["name"], match["kind"]) if match else (name, None)
+
+
+def _can_be(relative: str) -> bool:
+    try:
+        encoded = os.fsencode(relative)
+    except UnicodeEncodeError:
+        return False
+    is_short = len(encoded) <= _LONGEST_PATH and all(len(part) <= _LONGEST_NAME for part in encoded.split(b"/"))
+    return is_short and b"\0" not in encoded
 
 
 def _fill(prefix: str, width: int, height: int) -> str:
@@ -106,7 +132,7 @@ def _fill(prefix: str, width: int, height: int) -> str:
     return re.sub(r"%(\w+)%", lambda match: values.get(match[1], match[0]), prefix)
 
 
-def _counters(stem: Path) -> list[int]:
-    pattern = re.compile(re.escape(stem.name) + r"_(\d+)")
-    matches = (pattern.match(path.name) for path in stem.parent.iterdir())
+def _counters(folder: Path, name: str) -> list[int]:
+    pattern = re.compile(re.escape(name) + r"_(\d+)")
+    matches = (pattern.match(path.name) for path in folder.iterdir())
     return [int(match[1]) for match in matches if match]

@@ -1,5 +1,6 @@
 """What holds for every request: our mark on the answer, no foreign origin, no body beyond the limit."""
 
+import logging
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -9,6 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from comfyfleet.standin.settings import HEADER
+
+logger = logging.getLogger(__name__)
 
 _ANSWERS: Final = frozenset({"http.response.start", "websocket.accept"})
 
@@ -29,6 +32,31 @@ class Mark:
         await self.app(scope, receive, marked)
 
 
+class Trouble:
+    """Answers 500 and text where our code trips, in ComfyUI's words; inside of `Mark`, so that this is marked too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal is_started
+            is_started = is_started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception:
+            if scope["type"] != "http" or is_started:
+                raise
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            text = "500 Internal Server Error\n\nServer got itself in trouble"
+            # A body that nobody has read would be taken for the next request.
+            await PlainTextResponse(text, 500, {"Connection": "close"})(scope, receive, send)
+
+
 class OriginCheck:
     """Refuses with 403 what a page of another site sends; nothing else guards the API."""
 
@@ -45,13 +73,19 @@ class OriginCheck:
 
 
 def is_foreign(headers: Headers) -> bool:
-    """Tell whether a request comes from a page of another host; ports count where both sides name one."""
+    """Tell whether a request comes from a page of another host; ports count where both sides name one.
+
+    An origin that cannot be read, such as one with a port that is no number, is foreign.
+    """
     origin, host = headers.get("origin"), headers.get("host")
     if origin is None or host is None:
         return False
-    theirs, ours = urlsplit(origin.lower()), urlsplit(f"//{host.lower()}")
-    if theirs.port is None or ours.port is None:
-        return theirs.hostname != ours.hostname
+    try:
+        theirs, ours = urlsplit(origin.lower()), urlsplit(f"//{host.lower()}")
+        if theirs.port is None or ours.port is None:
+            return theirs.hostname != ours.hostname
+    except ValueError:
+        return True
     return theirs.netloc != ours.netloc
 
 

@@ -1,5 +1,6 @@
 """`/upload/image` and `/view`."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -57,6 +58,25 @@ async def test_an_upload_out_of_the_folder_is_refused(standin: "StandIn", subfol
     assert not list(standin.base.rglob("a.bin"))
 
 
+@pytest.mark.parametrize("name", [".", "..", "/etc/x.bin", "../x.bin", "a" * 256])
+async def test_a_name_that_is_no_place_for_a_file_is_refused(standin: "StandIn", name: str) -> None:
+    before = sorted(standin.base.rglob("*"))
+    assert (await upload(standin, name, b"x")).status_code == 400
+    assert sorted(standin.base.rglob("*")) == before
+
+
+async def test_a_name_with_a_folder_is_answered_with_it(standin: "StandIn") -> None:
+    assert (await uploaded(standin, "deep/a.bin", b"one"))["name"] == "deep/a.bin"
+    assert (await uploaded(standin, "deep/a.bin", b"two"))["name"] == "deep/a (1).bin"
+
+
+async def test_uploads_of_one_name_at_once_lose_nothing(standin: "StandIn") -> None:
+    contents = [bytes([index]) * 50_000 for index in range(16)]
+    answers = await asyncio.gather(*(uploaded(standin, "same.bin", content) for content in contents))
+    kept = [(standin.base / "input" / answer["name"]).read_bytes() for answer in answers]
+    assert kept == contents
+
+
 async def test_an_upload_without_a_file_is_refused(standin: "StandIn") -> None:
     assert (await standin.http.post("/upload/image", data={"subfolder": "x"})).status_code == 400
 
@@ -74,6 +94,8 @@ async def test_an_upload_beyond_the_limit_is_refused_with_413(standin: "StandIn"
     [
         ({}, 404),
         ({"filename": "none.png"}, 404),
+        ({"filename": "nu\0l.png"}, 404),
+        ({"filename": "n" * 256}, 404),
         ({"filename": "job-123", "type": "input"}, 404),
         ({"filename": "../input/test.png"}, 400),
         ({"filename": "/etc/passwd"}, 400),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from comfyfleet.standin.folders import Folders, OutsideFolder, split_mark
+from comfyfleet.standin.folders import BadName, Folders, OutsideFolder, split_mark
 
 
 def test_the_folders_are_made(tmp_path: Path) -> None:
@@ -22,6 +22,19 @@ def test_nothing_outside_is_named(tmp_path: Path, name: str) -> None:
 def test_nothing_is_saved_outside(tmp_path: Path, prefix: str) -> None:
     with pytest.raises(OutsideFolder):
         Folders(tmp_path).next_output(prefix, "_.png")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 256, "sub/" + "ü" * 128, "x/" * 2000, "cut \ud83d.png"])
+def test_a_name_that_no_file_can_have_is_told_from_a_crash(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadName):
+        Folders(tmp_path).named(name)
+
+
+@pytest.mark.parametrize("prefix", ["", ".", "a/.."])
+def test_a_prefix_without_a_name_still_saves_inside(tmp_path: Path, prefix: str) -> None:
+    place = Folders(tmp_path).next_output(prefix, "_.png")
+    assert place.path == tmp_path / "output" / "._00001_.png"
+    assert place.subfolder == ""
 
 
 def test_a_mark_names_the_folder(tmp_path: Path) -> None:

@@ -127,11 +127,42 @@ async def test_malformed_json_is_answered_with_500_and_text(standin: "StandIn", 
         {"prompt": []},
         {"prompt": {"1": "no node"}},
         {"prompt": {}, "number": "first"},
+        {"prompt": {}, "number": "nan"},
         {"prompt": {"1": {"class_type": "PreviewAny", "inputs": {"source": 1}}}, "extra_data": []},
     ],
 )
 async def test_a_prompt_of_the_wrong_form_is_answered_with_500(standin: "StandIn", body: dict[str, object]) -> None:
     assert (await standin.http.post("/prompt", json=body)).status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/prompt", {"prompt": {"1": {"class_type": ["a list"], "inputs": {}}}}), ("/queue", {"delete": 5})],
+)
+async def test_our_own_trouble_is_answered_marked_and_the_next_request_goes_through(
+    standin: "StandIn", path: str, body: dict[str, object]
+) -> None:
+    for _ in range(3):
+        response = await standin.http.post(path, json=body)
+        assert (response.status_code, response.headers["X-Comfyfleet-Standin"]) == (500, "1")
+        assert "Server got itself in trouble" in response.text
+        assert (await standin.http.get("/prompt")).status_code == 200
+
+
+@pytest.mark.parametrize("text", ['"half an emoji \\ud83d"', "NaN", "1e999"])
+async def test_whatever_was_taken_can_be_shown_again(standin: "StandIn", text: str) -> None:
+    graph = '{"1": {"class_type": "PreviewAny", "inputs": {"source": %s}}}' % text  # noqa: UP031 - braces
+    async with standin.listen() as ear:
+        body = f'{{"prompt": {graph}, "client_id": "{ear.client_id}"}}'
+        response = await standin.http.post("/prompt", content=body)
+        assert response.status_code == 200
+        heard = [event["type"] for event in await ear.until_over()]
+    prompt_id = response.json()["prompt_id"]
+    assert "execution_success" in heard
+    for path in ("/history", f"/history/{prompt_id}", f"/api/jobs/{prompt_id}"):
+        shown = await standin.http.get(path)
+        assert shown.status_code == 200
+        assert text.strip('"') in shown.text.replace("Infinity", "1e999")
 
 
 async def test_a_request_without_a_prompt_is_refused(standin: "StandIn") -> None:
@@ -144,6 +175,7 @@ async def test_a_request_without_a_prompt_is_refused(standin: "StandIn") -> None
     [
         ("http://evil.example", 403),
         ("http://127.0.0.1:1", 403),
+        ("http://127.0.0.1:port", 403),
         ("null", 403),
         ("http://127.0.0.1", 200),
     ],

@@ -49,6 +49,24 @@ async def test_a_second_connection_of_a_client_takes_over(standin: "StandIn", gr
             assert "execution_success" in [event["type"] for event in await new.until_over()]
 
 
+async def test_a_client_that_comes_back_hears_which_node_runs(standin: "StandIn", graphs: "Graphs") -> None:
+    async with standin.listen("me") as ear:
+        await standin.submit(graphs.long(), client_id="me")
+        await ear.until("executing", node="2")
+    async with standin.listen("me") as back, standin.listen("other") as other:
+        assert [(await back.next())["type"] for _ in range(2)] == ["status", "executing"]
+        assert back.heard[1]["data"] == {"node": "2"}
+        await standin.http.post("/interrupt")
+        await back.until_over()
+        await other.until("status", status={"exec_info": {"queue_remaining": 0}})
+        assert {event["type"] for event in other.heard} == {"status"}
+    async with standin.listen("me") as late:
+        await late.socket.send(b"bytes mean nothing")
+        await late.socket.send(json.dumps({"type": "feature_flags", "data": {}}))
+        await late.until("feature_flags")
+        assert [event["type"] for event in late.heard] == ["status", "feature_flags"]
+
+
 async def test_a_question_for_features_is_answered_and_nonsense_is_not(standin: "StandIn") -> None:
     async with standin.listen() as ear:
         await ear.socket.send("nonsense")

@@ -41,7 +41,12 @@ def save_video(
     """Save a video as H.264 in mp4, which is all that this format and this codec can be here."""
     parts = opened(video)
     place = context.folders.next_output(filename_prefix, "_.mp4", width=parts.frames.width, height=parts.frames.height)
-    write_mp4(place.path, context.each(parts.frames), parts.audio, parts.fps, _metadata(context))
+    try:
+        write_mp4(place.path, context.each(parts.frames), parts.audio, parts.fps, _metadata(context))
+    except BaseException:
+        # What was written so far cannot be played, and would keep its number for ever.
+        place.path.unlink(missing_ok=True)
+        raise
     return Result((video,), {"images": [place.reference()], "animated": [True]})
 
 

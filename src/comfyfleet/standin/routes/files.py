@@ -5,20 +5,25 @@ import filecmp
 import mimetypes
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from comfyfleet.standin.folders import KINDS, Folders, OutsideFolder, split_mark
+from comfyfleet.standin.answers import Json
+from comfyfleet.standin.folders import KINDS, BadName, Folders, OutsideFolder, split_mark
 from comfyfleet.standin.services import services_of
 
 _NEVER_SHOWN: Final = frozenset({"text/html", "application/xhtml+xml", "text/javascript", "text/css", "image/svg+xml"})
 """Types that a browser would run with this server's rights."""
+
+_CHOOSING: Final = threading.Lock()
+"""Held from the choice of a name until the name is taken: two uploads at once must not choose the same."""
 
 
 async def upload(request: Request) -> Response:
@@ -30,12 +35,15 @@ async def upload(request: Request) -> Response:
             return Response(status_code=400)
         subfolder = _text(form, "subfolder")
         try:
-            target = folders.inside(kind, f"{subfolder}/{image.filename}".lstrip("/"))
+            target = folders.inside(kind, (Path(subfolder) / image.filename).as_posix())
         except OutsideFolder:
+            return Response(status_code=400)
+        if target == folders.of(kind):
             return Response(status_code=400)
         overwrite = _text(form, "overwrite") in {"true", "1"}
         saved = await asyncio.to_thread(store, image.file, target, overwrite=overwrite)
-    return JSONResponse({"name": saved.name, "subfolder": subfolder, "type": kind})
+    named = image.filename if saved == target else Path(image.filename).with_name(saved.name).as_posix()
+    return Json({"name": named, "subfolder": subfolder, "type": kind})
 
 
 def _text(form: FormData, name: str) -> str:
@@ -53,8 +61,9 @@ def store(source: BinaryIO, target: Path, *, overwrite: bool) -> Path:
         written = Path(folder) / "part"
         with written.open("wb") as part:
             shutil.copyfileobj(source, part, 1024 * 1024)
-        place = target if overwrite else _free(target, written)
-        written.replace(place)
+        with _CHOOSING:
+            place = target if overwrite else _free(target, written)
+            written.replace(place)
     return place
 
 
@@ -76,6 +85,8 @@ async def view(request: Request) -> Response:
         return Response(status_code=400 if "filename" in query else 404)
     try:
         path = _viewed(services_of(request).folders, kind, query.get("subfolder", ""), Path(bare).name)
+    except BadName:
+        return Response(status_code=404)
     except OutsideFolder:
         return Response(status_code=403)
     if not path.is_file():

@@ -6,30 +6,30 @@ from typing import Final
 
 import psutil
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from comfyfleet.standin.answers import Json
 from comfyfleet.standin.services import services_of
 from comfyfleet.standin.settings import NOTICE, VERSION
 
 
-async def all_classes(request: Request) -> JSONResponse:
+async def all_classes(request: Request) -> Json:
     """Describe every node class."""
     services = services_of(request)
-    return JSONResponse({name: node.info(services.folders) for name, node in services.catalogue.items()})
+    return Json({name: node.info(services.folders) for name, node in services.catalogue.items()})
 
 
-async def one_class(request: Request) -> JSONResponse:
+async def one_class(request: Request) -> Json:
     """Describe one node class; an empty object if there is none of the name."""
     services, name = services_of(request), request.path_params["name"]
     node = services.catalogue.get(name)
-    return JSONResponse({name: node.info(services.folders)} if node else {})
+    return Json({name: node.info(services.folders)} if node else {})
 
 
-async def system_stats(request: Request) -> JSONResponse:
+async def system_stats(request: Request) -> Json:
     """Describe program and machine. The one device is the CPU, named as what uses it."""
     memory = psutil.virtual_memory()
-    return JSONResponse(
+    return Json(
         {
             "system": {
                 "os": os.name,
@@ -57,11 +57,9 @@ async def system_stats(request: Request) -> JSONResponse:
     )
 
 
-async def features(request: Request) -> JSONResponse:
+async def features(request: Request) -> Json:
     """Say what clients may rely on."""
-    return JSONResponse(
-        {"supports_preview_metadata": False, "max_upload_size": services_of(request).settings.max_upload_bytes}
-    )
+    return Json({"supports_preview_metadata": False, "max_upload_size": services_of(request).settings.max_upload_bytes})
 
 
 ROUTES: Final = [

@@ -3,20 +3,20 @@
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from comfyfleet.standin.answers import Json
 from comfyfleet.standin.jobs import STATUSES, all_jobs, duration, one_job
 from comfyfleet.standin.services import services_of
 
 
-async def list_jobs(request: Request) -> JSONResponse:
+async def list_jobs(request: Request) -> Json:
     """List jobs: `status`, `workflow_id`, `sort_by`, `sort_order`, `limit`, `offset`."""
     query = request.query_params
     wanted = [part.strip().lower() for part in query.get("status", "").split(",") if part.strip()]
     limit, offset = query.get("limit"), query.get("offset", "0")
     if complaint := _complaint(wanted, query.get("sort_by"), query.get("sort_order"), limit, offset):
-        return JSONResponse({"error": complaint}, 400)
+        return Json({"error": complaint}, 400)
     jobs = [job for job in all_jobs(services_of(request).state) if not wanted or job["status"] in wanted]
     if workflow_id := query.get("workflow_id"):
         jobs = [job for job in jobs if job.get("workflow_id") == workflow_id]
@@ -32,7 +32,7 @@ async def list_jobs(request: Request) -> JSONResponse:
         "total": len(jobs),
         "has_more": start + len(page) < len(jobs),
     }
-    return JSONResponse({"jobs": page, "pagination": pagination})
+    return Json({"jobs": page, "pagination": pagination})
 
 
 def _complaint(wanted: list[str], sort_by: str | None, order: str | None, limit: str | None, offset: str) -> str | None:
@@ -49,10 +49,10 @@ def _complaint(wanted: list[str], sort_by: str | None, order: str | None, limit:
     return None
 
 
-async def show_job(request: Request) -> JSONResponse:
+async def show_job(request: Request) -> Json:
     """Show one job with its workflow and outputs."""
     job = one_job(services_of(request).state, request.path_params["job_id"])
-    return JSONResponse(job) if job else JSONResponse({"error": "Job not found"}, 404)
+    return Json(job) if job else Json({"error": "Job not found"}, 404)
 
 
 ROUTES: Final = [Route("/jobs", list_jobs, methods=["GET"]), Route("/jobs/{job_id}", show_job, methods=["GET"])]

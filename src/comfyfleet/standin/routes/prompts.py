@@ -1,14 +1,15 @@
 """`/prompt`: take a prompt, or say how many there are."""
 
+import math
 import time
 import uuid
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from comfyfleet.core.graphs import Graph
+from comfyfleet.standin.answers import Json
 from comfyfleet.standin.services import Services, body_of, broken_request, services_of
 from comfyfleet.standin.validation import Verdict, problem, validate
 
@@ -16,12 +17,12 @@ _SECRETS: Final = ("auth_token_comfy_org", "api_key_comfy_org")
 """Extra data that ComfyUI never shows again."""
 
 
-async def count(request: Request) -> JSONResponse:
+async def count(request: Request) -> Json:
     """Say how many prompts run or wait."""
-    return JSONResponse({"exec_info": {"queue_remaining": services_of(request).state.remaining()}})
+    return Json({"exec_info": {"queue_remaining": services_of(request).state.remaining()}})
 
 
-async def post(request: Request) -> JSONResponse:
+async def post(request: Request) -> Json:
     """Validate a prompt and queue it."""
     services, body = services_of(request), await body_of(request)
     number = _number(services, body)
@@ -39,7 +40,7 @@ async def post(request: Request) -> JSONResponse:
     if verdict.error:
         return _refuse(verdict.error, verdict)
     services.state.put(number, prompt_id, graph, _extra_data(body), verdict.outputs)
-    return JSONResponse({"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors})
+    return Json({"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors})
 
 
 def is_canonical_uuid(value: object) -> bool:
@@ -53,9 +54,12 @@ def is_canonical_uuid(value: object) -> bool:
 def _number(services: Services, body: dict[str, Any]) -> float:
     if "number" in body:
         try:
-            return float(body["number"])
+            number = float(body["number"])
         except (TypeError, ValueError) as error:
             raise broken_request(f"number is none: {error}") from error
+        if math.isnan(number):
+            raise broken_request("number is none: it has no place in an order")
+        return number
     number = services.state.next_number()
     return -number if body.get("front") else number
 
@@ -76,8 +80,8 @@ def _extra_data(body: dict[str, Any]) -> dict[str, Any]:
     return extra_data | {"create_time": int(time.time() * 1000)}
 
 
-def _refuse(error: dict[str, Any], verdict: Verdict | None = None) -> JSONResponse:
-    return JSONResponse({"error": error, "node_errors": verdict.node_errors if verdict else {}}, 400)
+def _refuse(error: dict[str, Any], verdict: Verdict | None = None) -> Json:
+    return Json({"error": error, "node_errors": verdict.node_errors if verdict else {}}, 400)
 
 
 ROUTES: Final = [Route("/prompt", count, methods=["GET"]), Route("/prompt", post, methods=["POST"])]

@@ -4,16 +4,17 @@ import json
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from comfyfleet.standin.answers import Json
 from comfyfleet.standin.services import body_of, broken_request, services_of
 
 
-async def show_queue(request: Request) -> JSONResponse:
+async def show_queue(request: Request) -> Json:
     """Show what runs and what waits."""
     running, waiting = services_of(request).state.queue()
-    return JSONResponse(
+    return Json(
         {
             "queue_running": [prompt.entry() for prompt in running],
             "queue_pending": [prompt.entry() for prompt in waiting],
@@ -31,7 +32,7 @@ async def change_queue(request: Request) -> Response:
     return Response()
 
 
-async def show_history(request: Request) -> JSONResponse:
+async def show_history(request: Request) -> Json:
     """Show what has ended, oldest first."""
     try:
         bounds = {
@@ -40,14 +41,14 @@ async def show_history(request: Request) -> JSONResponse:
     except ValueError as error:
         raise broken_request(str(error)) from error
     history = services_of(request).state.history(max_items=bounds.get("max_items"), offset=bounds.get("offset", -1))
-    return JSONResponse(history)
+    return Json(history)
 
 
-async def show_past(request: Request) -> JSONResponse:
+async def show_past(request: Request) -> Json:
     """Show one prompt that has ended; an empty object if it has not, or is not known."""
     prompt_id = request.path_params["prompt_id"]
     entry = services_of(request).state.past(prompt_id)
-    return JSONResponse({prompt_id: entry} if entry else {})
+    return Json({prompt_id: entry} if entry else {})
 
 
 async def change_history(request: Request) -> Response:

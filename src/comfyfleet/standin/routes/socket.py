@@ -6,8 +6,9 @@ import uuid
 from typing import Final
 
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
+from comfyfleet.standin.answers import dumps
 from comfyfleet.standin.events import Message
 from comfyfleet.standin.services import Services, services_of
 
@@ -20,6 +21,8 @@ async def listen(websocket: WebSocket) -> None:
     with services.events.mailbox(client_id) as mailbox:
         info = {"exec_info": {"queue_remaining": services.state.remaining()}}
         mailbox.put_nowait({"type": "status", "data": {"status": info, "sid": client_id}})
+        if node := services.events.present_node(client_id):
+            mailbox.put_nowait({"type": "executing", "data": {"node": node}})
         sender = asyncio.create_task(_send(websocket, mailbox))
         try:
             await _receive(websocket, mailbox, services)
@@ -30,18 +33,16 @@ async def listen(websocket: WebSocket) -> None:
 
 async def _send(websocket: WebSocket, mailbox: asyncio.Queue[Message]) -> None:
     while True:
-        await websocket.send_json(await mailbox.get())
+        await websocket.send_text(dumps(await mailbox.get()))
 
 
 async def _receive(websocket: WebSocket, mailbox: asyncio.Queue[Message], services: Services) -> None:
     """Read what the client says until it leaves; only a question for features has an answer."""
     while True:
-        try:
-            text = await websocket.receive_text()
-        except (WebSocketDisconnect, KeyError):
-            # KeyError: the client sent bytes, which mean nothing here; it is treated like one that left.
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
             return
-        if _is_feature_question(text):
+        if _is_feature_question(message.get("text") or ""):
             size = services.settings.max_upload_bytes
             features = {"supports_preview_metadata": False, "max_upload_size": size}
             mailbox.put_nowait({"type": "feature_flags", "data": features})

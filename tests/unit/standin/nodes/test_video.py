@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,8 +7,9 @@ import av
 import numpy as np
 import pytest
 
+from comfyfleet.standin.nodes.spec import Interrupted
 from comfyfleet.standin.nodes.video import components, create_video, load_video, save_video
-from comfyfleet.standin.values import Audio, Frames, Video, VideoFile
+from comfyfleet.standin.values import Audio, Frames, Pixels, Video, VideoFile
 
 if TYPE_CHECKING:
     from tests.unit.standin.conftest import Bench
@@ -147,3 +149,19 @@ def test_a_file_without_a_picture_fails(bench: "Bench") -> None:
 def test_progress_is_reported_frame_by_frame(bench: "Bench") -> None:
     saved(bench, Video(moving(4), None, Fraction(4)))
     assert bench.reports == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_an_interrupted_video_leaves_no_file_behind(bench: "Bench") -> None:
+    frames = Frames.repeated(np.full((48, 64, 3), 40, np.uint8), 200)
+
+    def read() -> Iterator[Pixels]:
+        for index, frame in enumerate(frames):
+            if index == 150:  # By then the encoder has let go of the first frames, and the file is there.
+                assert list((bench.base / "output").rglob("*.mp4"))
+                bench.interrupt()
+            yield frame
+
+    video = Video(Frames(200, 48, 64, read), None, Fraction(24))
+    with pytest.raises(Interrupted):
+        save_video(bench.context, video=video, filename_prefix="job/out", format="mp4")
+    assert not list((bench.base / "output").rglob("*.mp4"))
