@@ -48,6 +48,7 @@ STOP_REASON: Final = "The worker was told to stop."
 _COMPLETE_PATIENCE_SECONDS: Final = 600.0
 _FAIL_PATIENCE_SECONDS: Final = 60.0
 _REQUEUE_PATIENCE_SECONDS: Final = 3.0
+_LAST_WORD_SECONDS: Final = 3.0
 _MOST_CHARACTERS: Final = 8000
 
 
@@ -68,7 +69,8 @@ async def run_job(tools: Tools, job: LeasedJob) -> None:
         await _recover(tools, error)
         await _fail(tools, job, error)
     except asyncio.CancelledError:
-        await _put_back(tools, job)
+        if not pulse.is_delivered:
+            await _put_back(tools, job)
         raise
     except Exception:
         log.exception("job %d: an error in the worker's own code", job.job_id)
@@ -87,7 +89,7 @@ async def _produce(tools: Tools, job: LeasedJob, pulse: Pulse) -> None:
     file = result_file(rendered.entry, payload.output_node_id, payload.output_extension, node_type)
     size = await send_output(tools.storage, tools.comfyui, file, job)
     pulse.is_delivering = True
-    await _complete(tools, job, rendered, _description(job, file, size, time.monotonic() - started_at))
+    await _complete(tools, job, rendered, _description(job, file, size, time.monotonic() - started_at), pulse)
 
 
 async def _render(tools: Tools, job: LeasedJob, graph: dict[str, Any], pulse: Pulse) -> Rendered:
@@ -105,12 +107,20 @@ def _description(job: LeasedJob, file: OutputFile, size: int, seconds: float) ->
     )
 
 
-async def _complete(tools: Tools, job: LeasedJob, rendered: Rendered, output: OutputDescription) -> None:
+async def _complete(tools: Tools, job: LeasedJob, rendered: Rendered, output: OutputDescription, pulse: Pulse) -> None:
     request = CompleteRequest(**_lease(job).model_dump(), provider_job_id=rendered.prompt_id, output=output)
+    telling = deliver(lambda: tools.api.complete(request), patience_seconds=_COMPLETE_PATIENCE_SECONDS)
+    delivering = asyncio.create_task(telling)
     try:
-        await deliver(lambda: tools.api.complete(request), patience_seconds=_COMPLETE_PATIENCE_SECONDS)
+        await asyncio.shield(delivering)
     except Refused as refused:
         raise OutputRefused(f"The control plane refused the result: {refused.message}") from refused
+    except asyncio.CancelledError:
+        # The output is in storage: a moment for the answer is better than rendering all of it again.
+        await asyncio.wait({delivering}, timeout=_LAST_WORD_SECONDS)
+        pulse.is_delivered = delivering.done() and delivering.exception() is None
+        delivering.cancel()
+        raise
 
 
 async def _fail(tools: Tools, job: LeasedJob, error: FleetError) -> None:
