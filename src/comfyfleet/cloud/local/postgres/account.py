@@ -20,7 +20,9 @@ from typing import Final
 USER: Final = "comfyfleet"
 _FALLBACK_USER: Final = "nobody"
 
-_PR_SET_KEEPCAPS: Final = 8
+_PR_SET_SECUREBITS: Final = 28
+_SECBIT_NO_SETUID_FIXUP: Final = 1 << 2
+"""Also lets access(2), by which Postgres looks for its own programs, see the capability."""
 _PR_CAP_AMBIENT: Final = 47
 _PR_CAP_AMBIENT_RAISE: Final = 2
 _CAP_DAC_READ_SEARCH: Final = 2
@@ -65,7 +67,7 @@ def becoming(account: Account | None) -> Callable[[], None] | None:
 
     def become() -> None:
         if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+            _LIBC.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
         os.setgroups([])
         os.setgid(account.gid)
         os.setuid(account.uid)
