@@ -70,6 +70,10 @@ async function readFile(input) {
   const file = input.files[0];
   if (!file) return undefined;
   if (input.dataset.uploaded === identity(file)) return input.dataset.uploadId;
+  const isGif = input.dataset.type === "video" && file.type === "image/gif";
+  if (file.type && !isGif && file.type.split("/")[0] !== input.dataset.type) {
+    throw new Refused(`${file.name} is ${file.type}. Choose a file of type ${input.dataset.type}.`);
+  }
   show(`Uploading ${file.name}`, 0);
   input.dataset.uploadId = await upload(file, (fraction) => show(`Uploading ${file.name}: ${Math.round(fraction * 100)} %`, fraction));
   input.dataset.uploaded = identity(file);
@@ -81,7 +85,10 @@ function identity(file) {
 }
 
 function show(state, fraction, detail = "") {
-  parts.job.hidden = false;
+  if (parts.job.hidden) {
+    parts.job.hidden = false;
+    parts.job.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
   parts.state.textContent = state;
   parts.detail.textContent = detail;
   if (fraction === null) parts.progress.removeAttribute("value");

@@ -1,0 +1,103 @@
+"""Pages: who may see them, and that nothing hostile runs in them."""
+
+import httpx
+import pytest
+from tests.integration.web.conftest import PASSWORD
+from tests.support.control_plane import ControlPlane
+
+from comfyfleet.up.first_start import ADMIN_EMAIL
+
+HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/effects/caption-video", "/effects/nothing", "/static/effect.js"])
+async def test_every_page_is_guarded_by_headers(browser: httpx.AsyncClient, path: str) -> None:
+    headers = (await browser.get(path)).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+async def test_a_one_time_password_leads_to_the_choice_of_another(
+    control_plane: ControlPlane, browser: httpx.AsyncClient
+) -> None:
+    first = {"email": ADMIN_EMAIL, "password": control_plane.first_password, "next": "/effects/invert-video"}
+    answer = await browser.post("/sign-in", data=first)
+    assert answer.headers["location"] == "/password?next=%2Feffects%2Finvert-video"
+    assert (await browser.get("/effects/caption-video")).headers["location"].startswith("/password")
+    refused = await browser.get("/api/jobs")
+    assert refused.status_code == 403
+    assert refused.json()["error"]["code"] == "password_change_required"
+
+
+async def test_a_one_time_password_works_once(control_plane: ControlPlane, signed_in: httpx.AsyncClient) -> None:
+    first = {"email": ADMIN_EMAIL, "password": control_plane.first_password}
+    assert (await signed_in.post("/sign-in", data=first)).status_code == 401
+
+
+async def test_the_session_cookie_is_out_of_reach(signed_in: httpx.AsyncClient) -> None:
+    answer = await signed_in.post("/sign-in", data={"email": ADMIN_EMAIL, "password": PASSWORD})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
+async def test_signing_in_goes_on_to_our_own_pages_only(signed_in: httpx.AsyncClient, target: str) -> None:
+    answer = await signed_in.post("/sign-in", data={"email": ADMIN_EMAIL, "password": PASSWORD, "next": target})
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
+)
+async def test_another_site_can_change_nothing(
+    control_plane: ControlPlane, signed_in: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    async with httpx.AsyncClient(base_url=control_plane.url, cookies=signed_in.cookies, headers=headers) as elsewhere:
+        for path in ("/sign-in", "/sign-out"):
+            assert (await elsewhere.post(path, data={"email": "a@b", "password": "x"})).status_code == 403
+        assert (await elsewhere.post("/api/jobs", json={"effect": "invert-video"})).status_code == 403
+    assert (await signed_in.get("/api/me")).status_code == 200
+
+
+async def test_signing_out_ends_the_session(control_plane: ControlPlane, signed_in: httpx.AsyncClient) -> None:
+    kept = dict(signed_in.cookies)
+    await signed_in.post("/sign-out")
+    async with httpx.AsyncClient(base_url=control_plane.url, cookies=kept) as thief:
+        assert (await thief.get("/api/me")).status_code == 401
+
+
+async def test_guessing_passwords_is_slowed_down(browser: httpx.AsyncClient) -> None:
+    wrong = {"email": "guess@example.com", "password": "wrong"}
+    answers = [await browser.post("/sign-in", data=wrong) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429]
+
+
+async def test_hostile_words_are_shown_as_text(control_plane: ControlPlane, signed_in: httpx.AsyncClient) -> None:
+    async with control_plane.client() as admin:
+        effect = {"name": HOSTILE, "slug": "hostile", "description": HOSTILE, "workflow": "invert-video"}
+        assert (await admin.post("/api/effects", json=effect)).status_code == 201
+    for path in ("/", "/effects/hostile"):
+        page = (await signed_in.get(path)).text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)" in page
+        assert "{{7*7}}" in page
+
+
+async def test_the_public_sees_nothing_of_the_workflow(signed_in: httpx.AsyncClient) -> None:
+    page = (await signed_in.get("/effects/caption-video")).text
+    view = (await signed_in.get("/api/effects/caption-video")).text
+    for secret in ("TextOverlay", "LoadVideo", "class_type", "node_id", "input_name", "placeholder", "{{PROMPT}}"):
+        assert secret not in page
+        assert secret not in view
+
+
+async def test_an_unknown_effect_is_a_page_that_says_so(browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/effects/nothing")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "There is no effect" in answer.text
