@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -26,8 +27,19 @@ from comfyfleet.cloud.local.postgres import EmbeddedPostgres
 postgres = EmbeddedPostgres(Path(sys.argv[1]))
 postgres.start()
 print(postgres.url, flush=True)
-os.kill(os.getpid(), signal.SIGKILL) if sys.argv[2] == "die" else postgres.stop()
+if sys.argv[2] == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[2] == "raise":
+    raise RuntimeError("as planned")
+postgres.stop()
 """
+AS_IN_A_CONTAINER: Final = f"""
+import ctypes
+assert ctypes.CDLL(None, use_errno=True).prctl(24, 2, 0, 0, 0) == 0  # PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH
+import os, sys
+os.execv(sys.executable, [sys.executable, "-c", {SCRIPT!r}, *sys.argv[1:]])
+"""
+BUSY: Final = "SELECT count(*) FROM generate_series(1, 90000) a, generate_series(1, 90000) b WHERE a * b % 7 = 3"
 IS_ROOT: Final = os.geteuid() == 0
 
 
@@ -103,6 +115,75 @@ def test_a_server_whose_parent_was_killed_is_taken_over(folder: Path) -> None:
         assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
 
 
+async def test_children_of_a_killed_server_that_are_still_busy_are_ended(folder: Path) -> None:
+    first = EmbeddedPostgres(folder)
+    first.start()
+    watching, busy = await asyncpg.connect(first.url), await asyncpg.connect(first.url)
+    backend = psutil.Process(busy.get_server_pid())
+    query = asyncio.create_task(busy.execute(BUSY))
+    async with asyncio.timeout(10):
+        while await watching.fetchval("SELECT state FROM pg_stat_activity WHERE pid = $1", backend.pid) != "active":
+            continue
+    [postmaster] = postmasters(folder)
+    postmaster.kill()
+    psutil.wait_procs([postmaster], timeout=20)
+    assert backend.is_running()
+    with EmbeddedPostgres(folder):
+        assert not backend.is_running()
+    with pytest.raises((asyncpg.PostgresError, OSError)):
+        await query
+    watching.terminate()
+
+
+def test_a_stranger_who_has_the_process_id_of_an_old_server_is_left_alone(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as postgres:
+        write_a_row(postgres.url)
+        lock_file = (folder / "data" / "postmaster.pid").read_text()
+    owner = (folder / "data").stat().st_uid
+    with subprocess.Popen(["sleep", "600"], user=owner if IS_ROOT else None) as stranger:
+        old = folder / "data" / "postmaster.pid"
+        old.write_text("\n".join([str(stranger.pid), *lock_file.splitlines()[1:]]) + "\n")
+        old.chmod(0o600)
+        os.chown(old, owner, -1)
+        with EmbeddedPostgres(folder) as postgres:
+            assert run(postgres.url, "SELECT value FROM kept") == 7
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_program_that_ends_by_an_exception_stops_it(folder: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", SCRIPT, folder, "raise"], capture_output=True, text=True, check=False)
+    assert "as planned" in ended.stderr
+    assert not (folder / "data" / "postmaster.pid").exists()
+
+
+def test_a_second_start_changes_nothing(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as postgres:
+        url, before = postgres.url, postmasters(folder)
+        postgres.start()
+        assert (postgres.url, postmasters(folder)) == (url, before)
+
+
+def test_a_cluster_whose_making_was_killed_is_made_again(folder: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, folder, "stop"], stdout=subprocess.DEVNULL) as making:
+        deadline = time.monotonic() + 20
+        while not list(folder.glob("data.new*/PG_VERSION")):
+            assert making.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        making.kill()
+    assert not (folder / "data").exists()
+    with EmbeddedPostgres(folder) as postgres:
+        assert run(postgres.url, "SELECT 1") == 1
+    assert not list(folder.glob("data.new*"))
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PostgresFailed, match="file/postgres cannot be used"):
+        EmbeddedPostgres(tmp_path / "file" / "postgres").start()
+
+
 def test_a_half_made_cluster_is_made_again(folder: Path) -> None:
     half = folder / "data.new"
     half.mkdir(parents=True)
@@ -150,6 +231,13 @@ def test_its_programs_may_lie_where_only_root_can_enter(folder: Path) -> None:
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert str(wheel) in (folder / "data" / "postmaster.opts").read_text()
+
+
+@pytest.mark.skipif(not (IS_ROOT and sys.platform == "linux"), reason="only Linux's root has capabilities to lose")
+def test_the_root_of_a_container_reaches_a_closed_folder(folder: Path) -> None:
+    command = [sys.executable, "-c", AS_IN_A_CONTAINER, str(folder), "stop"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="run as a plain user, all tests of this file show it")

@@ -21,11 +21,12 @@ class Programs:
     folder: Path
     account: Account | None
 
-    def run(self, name: str, arguments: Sequence[str], *, stdin: str | None = None) -> None:
-        """Run a program to its end; raise `PostgresFailed` with what it said."""
+    def run(self, name: str, arguments: Sequence[str], *, stdin: str | None = None) -> str:
+        """Run a program to its end and return what it said; raise `PostgresFailed` with that when it failed."""
         result = self._run(name, arguments, stdin)
         if result.returncode != 0:
             raise PostgresFailed(f"Postgres's {name} failed:\n{tail(result.stdout)}", hint=HINT)
+        return result.stdout
 
     def succeeds(self, name: str, arguments: Sequence[str]) -> bool:
         """Run a program to its end and tell whether it succeeded."""
@@ -33,28 +34,31 @@ class Programs:
 
     def major_version(self) -> str:
         """Return the major version, such as `18`."""
-        words = subprocess.run(
-            [self.folder / "postgres", "--version"], capture_output=True, text=True, check=True
-        ).stdout.split()
-        return words[-1].split(".")[0]
+        return self.run("postgres", ["--version"]).split()[-1].split(".")[0]
 
     def _run(self, name: str, arguments: Sequence[str], stdin: str | None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.folder / name, *arguments],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            env={"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"},
-            start_new_session=True,  # Ctrl-C must not reach Postgres before the control plane has let go of it
-            preexec_fn=becoming(self.account),
-        )
+        try:
+            return subprocess.run(
+                [self.folder / name, *arguments],
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+                env={"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"},
+                start_new_session=True,  # Ctrl-C must not reach Postgres before the control plane has let go of it
+                preexec_fn=becoming(self.account),
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise PostgresFailed(f"Postgres's {name} cannot be run: {error}", hint=_CANNOT_RUN_HINT) from error
 
 
 HINT: Final = "Look at postgres.log in the data folder; check free space and permissions, or set DATABASE_URL."
+_CANNOT_RUN_HINT: Final = (
+    "As root, keep the data folder and the virtual environment where other users may pass; or set DATABASE_URL."
+)
 
 
 def find_programs() -> Path:

@@ -4,23 +4,31 @@ Its folder holds `data/` (the cluster), `password` (mode 600) and `postgres.log`
 127.0.0.1 with scram-sha-256 and on no socket, since a socket's path may have 107 bytes only.
 """
 
+import atexit
+import contextlib
 import os
 import secrets
 import shutil
+import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import psutil
+
 from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.postgres.account import account_for, give, ourselves
 from comfyfleet.cloud.local.postgres.errors import PostgresFailed, PostgresVersionDiffers
+from comfyfleet.cloud.local.postgres.postmaster import end_leftovers, postmaster, remove_stale_lock_file
 from comfyfleet.cloud.local.postgres.programs import HINT, Programs, find_programs, tail
 
 _USER: Final = "comfyfleet"
 _DATABASE: Final = "comfyfleet"
 _START_SECONDS: Final = 60
 _STOP_SECONDS: Final = 30
-_TRIES: Final = 3
+_TRY_SECONDS: Final = 30
+_LEFTOVER_SECONDS: Final = 2
 
 _SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
@@ -42,8 +50,10 @@ class EmbeddedPostgres:
         self._data = self._folder / "data"
         self._log = self._folder / "postgres.log"
         self._settings = _SETTINGS if durable else {**_SETTINGS, **_NOT_DURABLE}
-        self._programs = Programs(find_programs(), account_for(self._data))
+        programs = find_programs()
+        self._programs = Programs(programs, account_for(self._data, programs))
         self._port = 0
+        self._postmaster: psutil.Process | None = None
 
     @property
     def url(self) -> str:
@@ -51,22 +61,23 @@ class EmbeddedPostgres:
         return f"postgresql://{_USER}:{self._password()}@127.0.0.1:{self._port}/{_DATABASE}"
 
     def start(self) -> None:
-        """Start it, with an empty database at the first time. One that an earlier process left running is taken over.
+        """Start it, with an empty database at the first time; do nothing when we have.
+
+        One that an earlier process left running is taken over: it is stopped and started again. A program that ends
+        by an exception stops it, one that is killed leaves it running.
 
         Raises:
             PostgresVersionDiffers: The data are of another major version.
             PostgresFailed: It did not start; the message holds the end of its log.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if not (self._data / "PG_VERSION").exists():
-            self._initialize()
-        self._check_version()
-        if self._is_running():
-            self.stop()
-        self._start_on_a_free_port()
+        try:
+            self._start()
+        except OSError as error:
+            raise PostgresFailed(f"The folder {self._folder} cannot be used: {error}", hint=HINT) from error
 
     def stop(self) -> None:
         """Stop it in order; data are on disk when this returns."""
+        atexit.unregister(self.stop)
         arguments = ["stop", "-D", str(self._data), "-m", "fast", "-w", "-t", str(_STOP_SECONDS)]
         if self._is_running() and not self._programs.succeeds("pg_ctl", arguments) and self._is_running():
             self._programs.run("pg_ctl", ["stop", "-D", str(self._data), "-m", "immediate", "-w"])
@@ -80,11 +91,28 @@ class EmbeddedPostgres:
     ) -> None:
         self.stop()
 
+    def _start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not (self._data / "PG_VERSION").exists():
+            self._initialize()
+        self._check_version()
+        if self._is_running():
+            if postmaster(self._data) == self._postmaster:
+                return
+            self.stop()
+        remove_stale_lock_file(self._data)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)
+            self._start_on_a_free_port()
+            undo.pop_all()
+        self._postmaster = postmaster(self._data)
+        atexit.register(self.stop)
+
     def _initialize(self) -> None:
         """Make the cluster beside its place and move it there whole, so that a kill in the middle leaves no half."""
-        making = self._folder / "data.new"
-        shutil.rmtree(making, ignore_errors=True)
-        making.mkdir(mode=0o700)
+        for half in self._folder.glob("data.new*"):
+            shutil.rmtree(half, ignore_errors=True)
+        making = Path(tempfile.mkdtemp(prefix="data.new.", dir=self._folder))
         give(making, self._programs.account)
         password_file = self._write_password()
         try:
@@ -92,15 +120,20 @@ class EmbeddedPostgres:
         finally:
             give(password_file, ourselves())
         self._programs.run(
-            "postgres", ["--single", "-D", str(making), "postgres"], stdin=f"CREATE DATABASE {_DATABASE};\n"
+            "postgres",
+            ["--single", "-c", "exit_on_error=on", "-D", str(making), "postgres"],
+            stdin=f"CREATE DATABASE {_DATABASE};\n",
         )
         making.rename(self._data)
+        _sync(self._folder)
 
     def _write_password(self) -> Path:
         path = self._folder / "password"
         path.unlink(missing_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(24))
+            file.flush()
+            os.fsync(file.fileno())
         give(path, self._programs.account)
         return path
 
@@ -116,19 +149,27 @@ class EmbeddedPostgres:
             )
 
     def _is_running(self) -> bool:
-        return self._programs.succeeds("pg_ctl", ["status", "-D", str(self._data)])
+        return postmaster(self._data) is not None
 
     def _start_on_a_free_port(self) -> None:
-        for attempt in range(_TRIES):
-            self._port = free_port()
-            self._log.touch()
-            give(self._log, self._programs.account)
-            begin = self._log.stat().st_size
-            if self._programs.succeeds("pg_ctl", self._start_arguments()):
-                return
-            said = self._log.read_bytes()[begin:].decode(errors="replace")
-            if "Address already in use" not in said or attempt == _TRIES - 1:
+        """Start it; try again while the port was taken from us, or children of a killed server are still busy."""
+        deadline = time.monotonic() + _TRY_SECONDS
+        while (said := self._try_to_start()) is not None:
+            has_leftovers = "shared memory block" in said
+            if time.monotonic() > deadline or not (has_leftovers or "Address already in use" in said):
                 raise PostgresFailed(f"Postgres did not start:\n{tail(said)}", hint=HINT)
+            if has_leftovers:
+                end_leftovers(self._data, _LEFTOVER_SECONDS)
+
+    def _try_to_start(self) -> str | None:
+        """Return None when it runs, else what it wrote to its log."""
+        self._port = free_port()
+        self._log.touch()
+        give(self._log, self._programs.account)
+        begin = self._log.stat().st_size
+        if self._programs.succeeds("pg_ctl", self._start_arguments()):
+            return None
+        return self._log.read_bytes()[begin:].decode(errors="replace")
 
     def _start_arguments(self) -> list[str]:
         options = " ".join(f"-c {name}='{value}'" for name, value in {**self._settings, "port": self._port}.items())
@@ -152,3 +193,12 @@ def _initdb_arguments(data: Path, password_file: Path) -> list[str]:
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
     ]
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on disk, so that a power cut cannot undo a renaming."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
