@@ -19,6 +19,7 @@ import comfyfleet
 from comfyfleet.asgi import create_site
 from comfyfleet.cli.main import app
 from comfyfleet.cli.settings import CliSettings
+from comfyfleet.cloud.local.processes import variables_of
 from comfyfleet.core.errors import FleetError
 from comfyfleet.server.errors import status_of
 from comfyfleet.server.settings import ServerSettings
@@ -69,9 +70,7 @@ def env_example() -> str:
 
 def fields(settings: type[BaseSettings]) -> Iterator[tuple[str, Any, str]]:
     """Yield name, default (None for none) and description of each setting."""
-    for name, field in settings.model_fields.items():
-        alias = field.validation_alias
-        variable = alias if isinstance(alias, str) else f"{settings.model_config.get('env_prefix') or ''}{name}".upper()
+    for variable, (name, field) in zip(variables_of(settings), settings.model_fields.items(), strict=True):
         default = None if field.is_required() or field.default_factory else field.default
         default = default.get_secret_value() if isinstance(default, SecretStr) else default
         if field.description is None:

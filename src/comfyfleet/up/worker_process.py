@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import shlex
 import signal
 import sys
@@ -10,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from comfyfleet.cloud.local.processes import dying_with_parent
+from comfyfleet.cloud.local.processes import dying_with_parent, environment_without
+from comfyfleet.server.settings import ServerSettings
 from comfyfleet.up.comfyui_choice import ChosenComfyUI
+from comfyfleet.up.settings import UpSettings
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class WorkerProcess:
     """Keeps one worker running until it is stopped."""
 
     def __init__(self, environment: Mapping[str, str], log_file: Path) -> None:
-        self._environment = {**os.environ, **environment}
+        self._environment = {**environment_without(UpSettings, ServerSettings), **environment}
         self._log_file = log_file
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None

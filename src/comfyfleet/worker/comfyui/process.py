@@ -8,8 +8,9 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from comfyfleet.cloud.local.processes import dying_with_parent
+from comfyfleet.cloud.local.processes import dying_with_parent, environment_without
 from comfyfleet.worker.backoff import Backoff
+from comfyfleet.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,8 @@ _RAN_WELL_SECONDS: Final = 60.0
 
 class ComfyUIProcess:
     """Keeps one ComfyUI running in a process group of its own until it is stopped.
+
+    Workflows and custom nodes run there: it gets the worker's environment less the worker's own settings.
 
     Args:
         command: Its shell-quoted command line; no shell is started.
@@ -81,6 +84,7 @@ class ComfyUIProcess:
         with self._log_file.open("ab") as output:
             return await asyncio.create_subprocess_exec(
                 *self._command,
+                env=environment_without(WorkerSettings),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
