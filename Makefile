@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 REAL_COMFYUI := .cache/realcomfyui
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test check lint format docs real-comfyui lock clean
+.PHONY: help demo up test check lint format reference docs real-comfyui lock clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,8 +31,10 @@ lint: $(VENV)/.dev ## Run ruff, mypy and the import rules
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-docs: $(VENV)/.dev ## Build the documentation into docs/_build
+reference: $(VENV)/.dev ## Write the reference pages that follow from the code
 	@$(BIN)/python docs/generate.py
+
+docs: $(VENV)/.dev ## Build the documentation into docs/_build
 	@$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 real-comfyui: ## Install a real ComfyUI for the tests (1.6 GB)

@@ -21,7 +21,7 @@ def test_generated_pages_are_what_the_code_says(tmp_path: Path) -> None:
     assert len(written) == 5
     stale = [str(path.relative_to(tmp_path)) for path in written
              if path.read_text() != (ROOT / path.relative_to(tmp_path)).read_text()]  # fmt: skip
-    assert stale == [], "run `python docs/generate.py`"
+    assert stale == [], "run `make reference`"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda path: path.stem)
