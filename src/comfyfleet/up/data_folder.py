@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from platformdirs import user_data_dir
 
+from comfyfleet.cloud.local.disk import sync_folder
 from comfyfleet.core.errors import Conflict, Invalid
+
+_SHORTEST_SECRET: Final = 32
 
 
 class DataFolderHeld(Conflict):
@@ -55,13 +58,17 @@ class DataFolder:
         self._holder_file = self.path / "holder.json"
 
     def secrets(self) -> Secrets:
-        """Return the secrets, made at the first call; raise `SecretsCorrupt` rather than make new ones."""
+        """Return the secrets, made at the first call, which only the holder of the folder may make.
+
+        Raises:
+            SecretsCorrupt: The file cannot be read or holds no good secrets; it is never replaced.
+        """
         if not self._secrets_file.exists():
             made = Secrets(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
             write_private(self._secrets_file, asdict(made))
         try:
-            return Secrets(**json.loads(self._secrets_file.read_text()))
-        except (ValueError, TypeError) as error:
+            return _checked(json.loads(self._secrets_file.read_text()))
+        except (OSError, ValueError, TypeError) as error:
             raise SecretsCorrupt(
                 f"The secrets in {self._secrets_file} cannot be read.",
                 hint="Restore the file from a backup, or delete it: signed URLs end and workers register again.",
@@ -115,6 +122,15 @@ class Holder:
         write_private(self._path, {"description": description, "pid": os.getpid(), "since": self._since})
 
 
+def _checked(values: dict[str, Any]) -> Secrets:
+    """Refuse what nobody generated: an empty signing key would let anybody sign."""
+    read = Secrets(**values)
+    for value in asdict(read).values():
+        if not isinstance(value, str) or len(value) < _SHORTEST_SECRET:
+            raise ValueError("a secret is missing or too short")
+    return read
+
+
 def write_private(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file atomically, readable by this user only."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
@@ -124,3 +140,4 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    sync_folder(path.parent)

@@ -59,7 +59,17 @@ def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     assert tmp_path.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"signing_key": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"signing_key": "x"}',
+        '{"signing_key": "", "fleet_secret": ""}',
+        json.dumps({"signing_key": None, "fleet_secret": "f" * 43}),
+    ],
+)
 def test_corrupt_secrets_are_never_replaced(tmp_path: Path, content: str) -> None:
     (tmp_path / "secrets.json").write_text(content)
     with pytest.raises(SecretsCorrupt, match="cannot be read"):

@@ -17,6 +17,7 @@ from typing import Final, Self
 
 import psutil
 
+from comfyfleet.cloud.local.disk import sync_folder
 from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.postgres.account import account_for, give, ourselves
 from comfyfleet.cloud.local.postgres.errors import PostgresFailed, PostgresVersionDiffers
@@ -125,7 +126,7 @@ class EmbeddedPostgres:
             stdin=f"CREATE DATABASE {_DATABASE};\n",
         )
         making.rename(self._data)
-        _sync(self._folder)
+        sync_folder(self._folder)
 
     def _write_password(self) -> Path:
         path = self._folder / "password"
@@ -193,12 +194,3 @@ def _initdb_arguments(data: Path, password_file: Path) -> list[str]:
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
     ]
-
-
-def _sync(folder: Path) -> None:
-    """Have the names in a folder on disk, so that a power cut cannot undo a renaming."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
