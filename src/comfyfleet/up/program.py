@@ -47,7 +47,7 @@ def run(settings: UpSettings, say: Say = print) -> int:
     """Run until Ctrl-C or SIGTERM; return the exit status."""
     folder = DataFolder(settings.data) if settings.data else DataFolder()
     with folder.hold("comfyfleet up, starting") as holder, _listening(settings) as listener:
-        say(f"Data folder  {folder.path}")
+        say(line("Data folder", folder.path))
         with _database(settings, folder, say) as database_url:
             server_settings = _server_settings(settings, database_url, folder, folder.secrets())
             comfyui = choose(settings.comfyui_url, folder.path) if settings.has_worker else None
@@ -97,11 +97,11 @@ def _listening(settings: UpSettings) -> Iterator[socket.socket]:
 @contextlib.contextmanager
 def _database(settings: UpSettings, folder: DataFolder, say: Say) -> Iterator[str]:
     if settings.database_url is not None:
-        say("Database     the one that DATABASE_URL names")
+        say(line("Database", "the one that DATABASE_URL names"))
         yield settings.database_url
         return
     with EmbeddedPostgres(folder.postgres) as postgres:
-        say(f"Database     our own Postgres in {folder.postgres}")
+        say(line("Database", f"our own Postgres in {folder.postgres}"))
         yield postgres.url
 
 
@@ -197,15 +197,20 @@ def _url_of(listener: socket.socket) -> str:
 
 
 def _announce(say: Say, url: str, comfyui: ChosenComfyUI | None, folder: DataFolder, password: str | None) -> None:
-    say(f"Control plane {url}")
-    say(f"ComfyUI      {comfyui.words}" if comfyui else "ComfyUI      none: no worker was asked for")
-    say(f"Logs         {_short(folder.logs)}")
+    say(line("Control plane", url))
+    say(line("ComfyUI", comfyui.words if comfyui else "none: no worker was asked for"))
+    say(line("Logs", _short(folder.logs)))
     if password is not None:
         say("")
-        say(f"Administrator {ADMIN_EMAIL}, one-time password: {password}")
+        say(line("Administrator", f"{ADMIN_EMAIL}, one-time password: {password}"))
         say("It is shown this once; you choose your own when you sign in.")
     say("")
     say(f"Ready. Open {url}/ or run `comfyfleet effects list`. Ctrl-C stops everything.")
+
+
+def line(label: str, value: object) -> str:
+    """Return one line of what was started, its values below each other."""
+    return f"{label:<15}{value}"
 
 
 def _short(path: Path) -> str:
