@@ -90,7 +90,7 @@ class TenantAccess:
         ticket = (await self.call("POST", "/api/uploads", body)).json()["data"]
         async with httpx.AsyncClient() as plain:
             answer = await plain.put(ticket["put_url"], content=content, headers=ticket["headers"])
-        assert answer.status_code == 201, answer.text
+        assert answer.is_success, answer.text
         upload_id: str = ticket["upload_id"]
         return upload_id
 

@@ -56,7 +56,7 @@ class SimpleWorker:
     async def put_output(self, job: dict[str, Any], content: bytes = b"rendered") -> int:
         """Upload an output; return its size."""
         answer = await self.http.put(job["output_url"], content=content, headers=job["output_headers"])
-        assert answer.status_code == 201, answer.text
+        assert answer.is_success, answer.text
         return len(content)
 
     async def complete(self, job: dict[str, Any], size: int) -> httpx.Response:
