@@ -262,3 +262,14 @@ async def test_a_lost_connection_in_an_upload_leaves_nothing(tenant: TenantAcces
     assert answer.json()["data"]["is_stored"] is True
     incoming = tenant.control_plane.wiring.settings.objects_folder / "media" / "incoming"
     assert list(incoming.iterdir()) == []
+
+
+async def test_a_long_poll_wakes_up_for_a_retry_that_became_due(
+    control_plane: ControlPlane, tenant: TenantAccess, worker: SimpleWorker
+) -> None:
+    job = await tenant.submit()
+    await worker.call("fail", **lease_of(await worker.lease()), error_message="restarted", retryable=True)
+    control_plane.clock.forward(seconds=4)
+    again = await asyncio.wait_for(worker.poll(wait_seconds=20), 10)
+    assert again is not None
+    assert (again["job_id"], again["attempt"]) == (job["id"], 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,6 +32,7 @@ from comfyfleet.server.workers import repository as workers
 
 LEASE_PREFIX: Final = "cfl"
 _RESCUE_BATCH: Final = 100
+_SHORTEST_PAUSE_SECONDS: Final = 1.0
 
 
 async def lease(session: AsyncSession, wiring: Wiring, worker: Worker, max_concurrency: int) -> tuple[Job, str] | None:
@@ -46,6 +48,18 @@ async def lease(session: AsyncSession, wiring: Wiring, worker: Worker, max_concu
     await repository.add_event(session, job, JobEvent.LEASED, now, worker.worker_id)
     await db.publish(session, job_topic(job.id))
     return job, token
+
+
+async def seconds_until_available(session: AsyncSession, wiring: Wiring, fleet_id: int) -> float:
+    """Return after how many seconds a worker that got nothing should look again by itself.
+
+    A job that waits for its retry becomes available without a notification. One that is available now and was
+    not leased is being leased by another, or is not for this worker.
+    """
+    available_at = await repository.next_available_at(session, fleet_id)
+    if available_at is None:
+        return inf
+    return max(_SHORTEST_PAUSE_SECONDS, (available_at - wiring.clock()).total_seconds())
 
 
 async def heartbeat(

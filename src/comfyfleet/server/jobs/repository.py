@@ -68,6 +68,12 @@ async def lease_next(
     return await session.scalar(update(Job).where(Job.id == first).values(leased).returning(Job))
 
 
+async def next_available_at(session: AsyncSession, fleet_id: int) -> datetime | None:
+    """Return when the first queued job of a fleet may be leased, or None when nothing is queued."""
+    query = select(func.min(Job.available_at)).where(Job.fleet_id == fleet_id, Job.status == JobStatus.QUEUED)
+    return await session.scalar(query)
+
+
 async def leased(
     session: AsyncSession, worker_id: int, job_id: int, token_hash: str, *, lock: bool = True
 ) -> Job | None:

@@ -84,23 +84,27 @@ async def _wait_for_job(
     with wiring.notifier.subscription(fleet_topic(fleet_id)) as changed:
         while True:
             changed.clear()
-            answer = await _try_lease(request, wiring, token, body)
+            answer, pause = await _try_lease(request, wiring, token, body)
             left = deadline - asyncio.get_running_loop().time()
             if answer.job is not None or answer.is_draining or left <= 0 or wiring.notifier.is_stopped:
                 return answer
-            await wait_for(changed, min(left, 5.0))  # a retry's waiting time ends without a notification
+            await wait_for(changed, min(left, pause))
             if await request.is_disconnected():
                 return wire.Poll()
 
 
-async def _try_lease(request: Request, wiring: Wiring, token: str | None, body: wire.PollRequest) -> wire.Poll:
+async def _try_lease(
+    request: Request, wiring: Wiring, token: str | None, body: wire.PollRequest
+) -> tuple[wire.Poll, float]:
+    """Return a leased job, or none and after how many seconds to look again without having been woken."""
     async with wiring.sessions.begin() as session:
         worker = await workers.authenticate(session, token, wiring.clock())
         leased = await leases.lease(session, wiring, worker, body.max_concurrency)
         if leased is None:
-            return wire.Poll(is_draining=worker.status == "draining")
+            pause = await leases.seconds_until_available(session, wiring, worker.fleet_id)
+            return wire.Poll(is_draining=worker.status == "draining"), pause
         job, lease_token = leased
-        return wire.Poll(job=leased_job(wiring, job, lease_token, lambda url: absolute(request, url)))
+        return wire.Poll(job=leased_job(wiring, job, lease_token, lambda url: absolute(request, url))), 0
 
 
 @router.post("/heartbeat")
