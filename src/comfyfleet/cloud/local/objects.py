@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from comfyfleet.cloud.local.disk import sync_folder
 from comfyfleet.cloud.ports import SignedRequest, StoredObject
 from comfyfleet.core.errors import Invalid, Unavailable
 from comfyfleet.core.keys import ObjectNotFound, check_key
@@ -157,7 +158,7 @@ class DiskWriter:
                 return False
         else:
             self._temporary.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return True
 
     def _wrong_size(self) -> WrongSize:
@@ -184,14 +185,6 @@ def _write_durably(target: Path, text: str, temporary: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     side.replace(target)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
