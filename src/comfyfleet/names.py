@@ -8,7 +8,6 @@ from typing import Final
 
 LOCAL_STAGE: Final = "local"
 DEFAULT_FLEET: Final = "gpu-default"
-DEFAULT_PREFIX: Final = "bp"
 
 SECRET_PLACEHOLDER: Final = "CHANGE_ME_AFTER_DEPLOY"
 """What a deployed template holds until an operator sets a secret; refused as a secret."""

@@ -30,11 +30,6 @@ class WorkflowSpec:
     output_mime_type: str
     properties: tuple[Property, ...] = ()
 
-    @property
-    def primary_input(self) -> Property | None:
-        """The property that holds the main input, or None for a workflow that starts from text alone."""
-        return next((prop for prop in self.properties if prop.is_primary_input), None)
-
 
 def check_slug(slug: str) -> str:
     """Return `slug`; raise `WorkflowInvalid` unless it is 1 to 64 of `a-z 0-9 -`, not at the ends `-`."""

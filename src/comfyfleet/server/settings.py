@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comfyfleet import names
+from comfyfleet.core.jobs import DEFAULT_MAX_ATTEMPTS
 from comfyfleet.core.secrets import check_secret
 
 
@@ -43,7 +44,9 @@ class ServerSettings(BaseSettings):
 
     lease_silent_seconds: float = Field(default=3600, gt=0, description="Lease of a worker that never heartbeats.")
     lease_minimum_seconds: float = Field(default=20, gt=0, description="Shortest lease of a worker that does.")
-    max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts at a job before it is failed.")
+    max_attempts: int = Field(
+        default=DEFAULT_MAX_ATTEMPTS, ge=1, le=100, description="Attempts at a job before it is failed."
+    )
     worker_lost_seconds: float = Field(default=120, gt=0, description="Silence after which a worker counts as lost.")
     maintenance_interval_seconds: float = Field(default=2, gt=0, description="Pause between looks for lost leases.")
     poll_max_wait_seconds: float = Field(default=30, ge=0, le=60, description="Longest time that a poll is held open.")

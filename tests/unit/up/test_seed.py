@@ -40,7 +40,7 @@ def test_each_workflow_passes_the_import_check_and_needs_no_model(workflow: NewW
     check_slug(workflow.slug)
     check_workflow(spec)
     assert {node["class_type"] for node in spec.graph.values()} <= MODEL_FREE
-    assert spec.primary_input is not None
+    assert [prop for prop in spec.properties if prop.is_primary_input]
 
 
 @pytest.mark.parametrize("effect", seed_effects(), ids=lambda effect: effect.slug)

@@ -19,8 +19,8 @@ async def by_worker_id(session: AsyncSession, worker_id: str) -> Worker | None:
     return await session.scalar(select(Worker).where(Worker.worker_id == worker_id).with_for_update())
 
 
-async def insert(session: AsyncSession, worker: Worker) -> None:
-    """Store a new worker."""
+async def save(session: AsyncSession, worker: Worker) -> None:
+    """Store a worker, new or changed."""
     session.add(worker)
     await session.flush()
 

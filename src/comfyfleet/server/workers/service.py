@@ -36,10 +36,8 @@ def check_fleet_secret(settings: ServerSettings, shown: str | None) -> None:
 async def register(session: AsyncSession, request: RegisterRequest, *, stage: str, now: datetime) -> tuple[Worker, str]:
     """Record a worker under a new token; the token that it had before ends. Return it with the token."""
     fleet = await fleets.find(session, request.stage or stage, request.fleet_slug)
-    worker = await repository.by_worker_id(session, request.worker_id)
-    if worker is None:
-        worker = Worker(worker_id=request.worker_id)
-        session.add(worker)
+    known = await repository.by_worker_id(session, request.worker_id)
+    worker = known or Worker(worker_id=request.worker_id)
     token = new_token(WORKER_TOKEN_PREFIX)
     worker.fleet_id = fleet.id
     worker.token_hash = hash_token(token)
@@ -52,7 +50,7 @@ async def register(session: AsyncSession, request: RegisterRequest, *, stage: st
     worker.instance_type = request.instance_type
     worker.registered_at = worker.last_seen_at = now
     worker.deregistered_at = None
-    await session.flush()
+    await repository.save(session, worker)
     return worker, token
 
 
