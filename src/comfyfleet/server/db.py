@@ -9,8 +9,8 @@ Sessions = async_sessionmaker[AsyncSession]
 
 
 def make_engine(url: str) -> AsyncEngine:
-    """Make the engine. Few connections: more than about eight make a queue on one machine slower."""
-    return create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+    """Make the engine. Its errors show no values; more than about eight connections make a queue slower."""
+    return create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
 
 
 def make_sessions(engine: AsyncEngine) -> Sessions:

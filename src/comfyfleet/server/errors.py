@@ -6,12 +6,26 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
-from comfyfleet.core.errors import ErrorKind, FleetError
+from comfyfleet.core.errors import ErrorKind, FleetError, Unavailable
 from comfyfleet.protocol.envelope import Problem, Refusal
 
 log = logging.getLogger(__name__)
+
+
+class ConcurrentChange(Unavailable):
+    """Somebody else made or changed the same thing at the same moment."""
+
+    code = "concurrent_change"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
 
 _STATUS_OF_KIND: Final = {
     ErrorKind.NOT_FOUND: 404,
@@ -56,7 +70,18 @@ def install_error_handlers(app: FastAPI) -> None:
         kind = ErrorKind.NOT_FOUND if error.status_code == 404 else ErrorKind.INVALID
         return _refuse(error.status_code, str(error.detail), kind, f"http_{error.status_code}", "")
 
+    async def on_integrity_error(_request: Request, error: Exception) -> JSONResponse:
+        log.info("a request lost a race: %s", error)
+        return answer(ConcurrentChange("Somebody changed the same thing at this moment.", hint="Try again."))
+
+    async def on_database_error(_request: Request, error: Exception) -> JSONResponse:
+        log.warning("the database does not answer: %s", error)
+        return answer(DatabaseUnavailable("The database does not answer.", hint="Try again in a moment."))
+
     app.add_exception_handler(FleetError, on_fleet_error)
+    app.add_exception_handler(IntegrityError, on_integrity_error)
+    for kind in (OperationalError, InterfaceError, ConnectionError):
+        app.add_exception_handler(kind, on_database_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_error)
 
