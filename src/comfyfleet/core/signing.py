@@ -62,7 +62,8 @@ def verify(method: str, bucket: str, key: str, query: Mapping[str, str], *, sign
     signed_method = "GET" if method == "HEAD" else method
     signed = {name: value for name, value in query.items() if name != "signature"}
     expected = _signature(signed_method, bucket, key, signed, signing_key)
-    if not hmac.compare_digest(expected.encode(), query.get("signature", "").encode("utf-8", "replace")):
+    is_ours = hmac.compare_digest(expected.encode(), query.get("signature", "").encode("utf-8", "replace"))
+    if not is_ours or signed.get("version") != _VERSION:
         raise SignatureInvalid("This URL is not valid for this request.", hint="Ask for a new one.")
     expires_at = datetime.fromtimestamp(int(signed["expires"]), UTC)
     if now >= expires_at:

@@ -1,6 +1,7 @@
 """A signed URL allows exactly what was signed."""
 
 import dataclasses
+import hmac
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -57,6 +58,25 @@ def test_an_expired_url_is_refused_and_says_so() -> None:
         check(sign(GET, KEY), "GET", now=NOW + timedelta(hours=1))
 
 
+def test_another_version_is_refused_even_with_our_signature() -> None:
+    query = {"version": "1", "expires": str(int(GET.expires_at.timestamp()))}
+
+    def signed_by_hand(version: str) -> dict[str, str]:
+        parts = ["GET", "media", "a", "expires", query["expires"], "version", version]
+        text = "".join(f"{len(part)}:{part}," for part in parts)
+        return query | {"version": version, "signature": hmac.new(KEY, text.encode(), "sha256").hexdigest()}
+
+    assert verify("GET", "media", "a", signed_by_hand("1"), signing_key=KEY, now=NOW).key == "a"
+    with pytest.raises(SignatureInvalid):
+        verify("GET", "media", "a", signed_by_hand("2"), signing_key=KEY, now=NOW)
+
+
+@pytest.mark.parametrize("signature", ["", "x", "é", "\ud800", "0" * 64])
+def test_a_signature_of_any_form_but_ours_is_refused(signature: str) -> None:
+    with pytest.raises(SignatureInvalid):
+        check(sign(GET, KEY), "GET", {"signature": signature})
+
+
 def test_another_key_of_ours_signs_nothing() -> None:
     with pytest.raises(SignatureInvalid):
         check(sign(GET, KEY), "GET", signing_key=b"another")
@@ -79,7 +99,23 @@ def test_a_plain_key_is_accepted(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a\\b", "a\x00b", "a\nb", "x" * 256, "a/" * 600, "\ud800"]
+    "key",
+    [
+        "",
+        "/a",
+        "a/",
+        "a//b",
+        "../a",
+        "a/../b",
+        "./a",
+        "a\\b",
+        "a\x00b",
+        "a\nb",
+        "a\x85b",
+        "x" * 256,
+        "a/" * 600,
+        "\ud800",
+    ],
 )
 def test_a_key_that_could_reach_elsewhere_is_refused(key: str) -> None:
     with pytest.raises(InvalidKey):
