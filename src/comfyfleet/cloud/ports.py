@@ -32,11 +32,21 @@ class ObjectStore(Protocol):
     """One bucket. Keys are `/`-separated, relative, without empty, `.` or `..` segments; others raise `InvalidKey`."""
 
     def sign_get(self, key: str, *, expires_seconds: int, filename: str | None = None) -> SignedRequest:
-        """Sign a GET (Range allowed); with `filename` the answer is to be saved under that name."""
+        """Sign a GET (Range allowed); with `filename` that is the name under which a browser saves the answer.
+
+        On disk the URL is good for HEAD, too; on S3 it is not, for S3 signs the method.
+        """
         ...
 
     def sign_put(self, key: str, *, expires_seconds: int, content_type: str, size: int | None = None) -> SignedRequest:
-        """Sign a PUT of one object with that content type and, when `size` is given, exactly that many bytes."""
+        """Sign a PUT of one object with that content type and, when `size` is given, exactly that many bytes.
+
+        The request must carry the `headers` of the answer. A single PUT to S3 holds 5 GiB at most.
+
+        Raises:
+            InvalidKey: The key is none.
+            Invalid: The content type is none.
+        """
         ...
 
     def head(self, key: str) -> StoredObject | None:
@@ -48,7 +58,10 @@ class ObjectStore(Protocol):
         ...
 
     def write(self, key: str, content: bytes, *, content_type: str, create_only: bool = False) -> bool:
-        """Store a small object atomically. With `create_only` an existing object stays and False is returned."""
+        """Store a small object atomically. With `create_only` an existing object stays and False is returned.
+
+        Of several that create one key at once, one is told True.
+        """
         ...
 
     def delete(self, key: str) -> None:

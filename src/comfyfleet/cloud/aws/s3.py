@@ -10,10 +10,11 @@ from botocore.exceptions import ClientError
 
 from comfyfleet.cloud.aws.errors import aws_errors, status_of
 from comfyfleet.cloud.ports import SignedRequest, StoredObject
-from comfyfleet.core.keys import check_key
+from comfyfleet.core.keys import check_content_type, check_key
 
 _PRECONDITION_FAILED: Final = 412
 _CONFLICT: Final = 409
+_CREATE_ATTEMPTS: Final = 3
 
 
 def make_s3_client(
@@ -59,7 +60,11 @@ class S3ObjectStore:
 
     def sign_put(self, key: str, *, expires_seconds: int, content_type: str, size: int | None = None) -> SignedRequest:
         """Sign a PUT; see `ObjectStore`."""
-        parameters: dict[str, Any] = {"Bucket": self.bucket, "Key": check_key(key), "ContentType": content_type}
+        parameters: dict[str, Any] = {
+            "Bucket": self.bucket,
+            "Key": check_key(key),
+            "ContentType": check_content_type(content_type),
+        }
         if size is not None:
             parameters["ContentLength"] = size
         return self._sign("PUT", "put_object", parameters, {"Content-Type": content_type}, expires_seconds)
@@ -84,22 +89,29 @@ class S3ObjectStore:
 
     def write(self, key: str, content: bytes, *, content_type: str, create_only: bool = False) -> bool:
         """Store an object; see `ObjectStore`."""
-        condition = {"IfNoneMatch": "*"} if create_only else {}
+        parameters = {"Bucket": self.bucket, "Key": check_key(key), "ContentType": check_content_type(content_type)}
         with aws_errors(f"Writing '{key}'"):
-            try:
-                self._client.put_object(
-                    Bucket=self.bucket, Key=check_key(key), Body=content, ContentType=content_type, **condition
-                )
-            except ClientError as error:
-                if create_only and status_of(error) in {_PRECONDITION_FAILED, _CONFLICT}:
-                    return False
-                raise
+            if create_only:
+                return self._create(parameters, content)
+            self._client.put_object(**parameters, Body=content)
         return True
 
     def delete(self, key: str) -> None:
         """Remove an object."""
         with aws_errors(f"Deleting '{key}'"):
             self._client.delete_object(Bucket=self.bucket, Key=check_key(key))
+
+    def _create(self, parameters: dict[str, str], content: bytes, attempts: int = _CREATE_ATTEMPTS) -> bool:
+        try:
+            self._client.put_object(**parameters, Body=content, IfNoneMatch="*")
+        except ClientError as error:
+            if status_of(error) == _PRECONDITION_FAILED:
+                return False
+            # Somebody else was writing this key; who won is not known, so S3 asks to try again.
+            if status_of(error) != _CONFLICT or attempts == 1:
+                raise
+            return self._create(parameters, content, attempts - 1)
+        return True
 
     def _sign(
         self, method: str, operation: str, parameters: dict[str, Any], headers: dict[str, str], expires_seconds: int
