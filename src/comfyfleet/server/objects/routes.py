@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
+from starlette.requests import ClientDisconnect
 
 from comfyfleet.cloud.local.objects import DiskObjectStore, WrongSize
 from comfyfleet.core.errors import Invalid
@@ -14,7 +15,8 @@ from comfyfleet.core.keys import ObjectNotFound, check_key
 from comfyfleet.core.signing import Grant, SignatureInvalid, verify
 
 _SHOWN_TYPES: Final = ("image/", "video/", "audio/")
-_NOT_SHOWN: Final = ("image/svg+xml",)
+_MAX_UNANNOUNCED_BYTES: Final = 5 * 2**30  # where a single PUT to S3 ends, too
+_CLIENT_CLOSED_REQUEST: Final = 499  # for the access log: nobody reads this answer
 _CHUNK_BYTES: Final = 1024 * 1024
 _SAFETY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -34,14 +36,21 @@ def make_router(stores: Mapping[str, DiskObjectStore]) -> APIRouter:
         found = await asyncio.to_thread(store.head, key)
         if found is None:
             raise ObjectNotFound("There is no such object.", hint="It may have been removed.")
-        headers = {**_SAFETY_HEADERS, "Content-Disposition": _disposition(grant, found.content_type)}
-        return FileResponse(store.path_of(key), media_type=found.content_type, headers=headers)
+        headers = {
+            **_SAFETY_HEADERS,
+            "Content-Type": found.content_type,  # as a header, for a media type of text would be given a charset
+            "Content-Disposition": _disposition(grant, found.content_type),
+        }
+        return FileResponse(store.path_of(key), headers=headers)
 
     @router.put("/{bucket}/{key:path}", status_code=201)
     async def put_object(bucket: str, key: str, request: Request) -> Response:
         store, grant = _allowed(stores, bucket, key, request)
         _check_headers(grant, request)
-        await _receive(store, grant, request)
+        try:
+            await _receive(store, grant, request)
+        except ClientDisconnect:
+            return Response(status_code=_CLIENT_CLOSED_REQUEST)
         return Response(status_code=201)
 
     return router
@@ -65,32 +74,38 @@ def _check_headers(grant: Grant, request: Request) -> None:
             f"This URL is for the content type '{grant.content_type}'.", hint="Send exactly the headers you were given."
         )
     length = request.headers.get("content-length")
-    if grant.size is not None and length is not None and int(length) != grant.size:
+    if length is None and request.headers.get("transfer-encoding") != "chunked":
+        raise Invalid("The request has no length.", hint="Send Content-Length.")
+    if length is None:
+        return  # a chunked body is counted as it comes
+    if grant.size is not None and int(length) != grant.size:
         raise WrongSize(f"{length} bytes are coming, and {grant.size} were announced.", hint="Ask for a new URL.")
+    if int(length) > _limit(grant):
+        raise WrongSize(f"{length} bytes are coming, and at most {_limit(grant)} are taken.", hint="Send less.")
+
+
+def _limit(grant: Grant) -> int:
+    return _MAX_UNANNOUNCED_BYTES if grant.size is None else grant.size
 
 
 async def _receive(store: DiskObjectStore, grant: Grant, request: Request) -> None:
     """Write the body as it comes, one large chunk at a time, off the event loop."""
-    with store.open_write(grant.key, content_type=grant.content_type or "", size=grant.size) as writer:
+    with store.open_write(
+        grant.key, content_type=grant.content_type or "", size=grant.size, max_size=_limit(grant)
+    ) as writer:
         waiting = bytearray()
         async for chunk in request.stream():
             waiting += chunk
             if len(waiting) >= _CHUNK_BYTES:
                 await asyncio.to_thread(writer.write, bytes(waiting))
                 waiting.clear()
-        writer.write(bytes(waiting))
-        _check_whole(request)
+        await asyncio.to_thread(writer.write, bytes(waiting))
         await asyncio.to_thread(writer.commit)
 
 
-def _check_whole(request: Request) -> None:
-    # Starlette raises ClientDisconnect for a lost connection; a body without a length cannot be judged otherwise.
-    if "content-length" not in request.headers and request.headers.get("transfer-encoding") != "chunked":
-        raise Invalid("The request has no length.", hint="Send Content-Length.")
-
-
 def _disposition(grant: Grant, content_type: str) -> str:
-    is_shown = content_type.startswith(_SHOWN_TYPES) and content_type not in _NOT_SHOWN
+    essence = content_type.partition(";")[0].strip().lower()
+    is_shown = essence.startswith(_SHOWN_TYPES) and not essence.endswith("xml")  # SVG is a document that can run
     kind = "inline" if is_shown else "attachment"
     name = grant.filename or grant.key.rsplit("/", 1)[-1]
     return f"{kind}; filename*=UTF-8''{quote(name, safe='')}"
