@@ -27,6 +27,7 @@ from comfyfleet.server.objects.routes import make_router
 class Target:
     """A store, where its signed paths are served, and whether it checks signatures (moto does not)."""
 
+    name: str
     store: ObjectStore
     base_url: str
     checks_signatures: bool = True
@@ -58,8 +59,8 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """Return each store in turn, in a bucket of its own."""
     if request.param == "disk":
         store = DiskObjectStore(tmp_path, "bucket", b"signing key")
-        with _served(store) as base_url:
-            yield Target(store, base_url)
+        with served(store) as base_url:
+            yield Target("disk", store, base_url)
         return
     endpoint = request.getfixturevalue(f"{request.param}_endpoint")
     is_moto = request.param == "moto"
@@ -67,12 +68,13 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     client = make_s3_client(**keys) if is_moto else client_of(endpoint)
     bucket = f"b-{uuid4().hex}"
     client.create_bucket(Bucket=bucket)
-    yield Target(S3ObjectStore(bucket, client), endpoint, checks_signatures=not is_moto)
+    yield Target(request.param, S3ObjectStore(bucket, client), endpoint, checks_signatures=not is_moto)
     client.close()
 
 
 @contextlib.contextmanager
-def _served(store: DiskObjectStore) -> Iterator[str]:
+def served(store: DiskObjectStore) -> Iterator[str]:
+    """Run a server with the store's routes; yield its URL."""
     app = FastAPI()
     install_error_handlers(app)
     app.include_router(make_router({store.bucket: store}))
