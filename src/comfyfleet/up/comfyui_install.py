@@ -89,7 +89,8 @@ def plan_install(
     python = str(target.python)
     steps = (
         Step(f"Clone ComfyUI {release} from {source}", _clone(source, release, making, folder), folder),
-        Step("Make an environment of its own", (sys.executable, "-m", "venv", str(environment)), target.python),
+        # Its python is there seconds before pip is, which comes last: an environment without pip is made anew.
+        Step("Make an environment of its own", _environment(environment), environment / "bin" / "pip"),
         _torch_step(python, hardware, torch_index),
         Step("Install what ComfyUI needs", _pip(python, "-r", str(folder / "requirements.txt"))),
     )
@@ -141,8 +142,13 @@ def _root(data: Path) -> Path:
 
 
 def _clone(source: str, release: str, making: Path, folder: Path) -> tuple[str, ...]:
-    script = 'rm -rf "$3" && git clone --quiet --depth 1 --branch "$2" "$1" "$3" && mv "$3" "$4"'
+    clone = 'git -c advice.detachedHead=false clone --quiet --depth 1 --branch "$2" "$1" "$3"'
+    script = f'rm -rf "$3" && {clone} && mv "$3" "$4"'
     return ("sh", "-c", script, "clone", source, release, str(making), str(folder))
+
+
+def _environment(folder: Path) -> tuple[str, ...]:
+    return (sys.executable, "-m", "venv", "--clear", str(folder))
 
 
 def _torch_step(python: str, hardware: Hardware, index: str | None) -> Step:

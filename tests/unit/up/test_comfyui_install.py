@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,11 @@ def repository(folder: Path) -> Path:
     for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "x"], ["tag", "v1"]):
         subprocess.run([*git, *arguments], check=True)
     return folder
+
+
+def without_torch(plan: InstallPlan) -> InstallPlan:
+    """Return a plan that needs no network."""
+    return replace(plan, steps=tuple(step for step in plan.steps if "torch" not in step.words))
 
 
 def torch_command(plan: InstallPlan) -> str:
@@ -55,8 +62,7 @@ def test_only_a_machine_without_a_gpu_renders_on_the_cpu(tmp_path: Path) -> None
 
 def test_an_installation_is_found_once_it_is_whole(tmp_path: Path) -> None:
     plan = plan_install(tmp_path / "data", Hardware.CPU, source=str(repository(tmp_path / "source")), release="v1")
-    steps = tuple(step for step in plan.steps if "torch" not in step.words)  # its index cannot be reached everywhere
-    plan = plan.__class__(plan.target, plan.hardware, steps, plan.marker)
+    plan = without_torch(plan)
     assert find_installed(tmp_path / "data", "v1") is None
     said: list[str] = []
     apply_install(plan, said.append)
@@ -65,6 +71,43 @@ def test_an_installation_is_found_once_it_is_whole(tmp_path: Path) -> None:
     assert subprocess.check_output([installed.python, installed.main], text=True) == "started\n"
     apply_install(plan, said.append)
     assert said[-3].endswith("done before")
+
+
+def test_an_environment_that_was_interrupted_is_made_anew(tmp_path: Path) -> None:
+    source = repository(tmp_path / "source")
+    plan = without_torch(plan_install(tmp_path / "data", Hardware.CPU, source=str(source), release="v1"))
+    python = plan.target.python
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(python.parents[1])], check=True)
+    assert python.exists()
+    apply_install(plan, lambda _: None)
+    assert find_installed(tmp_path / "data", "v1") == plan.target
+
+
+def test_a_clone_that_was_interrupted_is_made_anew(tmp_path: Path) -> None:
+    source = repository(tmp_path / "source")
+    plan = without_torch(plan_install(tmp_path / "data", Hardware.CPU, source=str(source), release="v1"))
+    half = plan.target.folder.with_name("v1.new")
+    half.mkdir(parents=True)
+    (half / "part").touch()
+    apply_install(plan, lambda _: None)
+    assert plan.target.main.exists()
+    assert not (plan.target.folder / "part").exists()
+    assert not half.exists()
+
+
+def test_a_step_that_fails_leaves_nothing_to_be_found(tmp_path: Path) -> None:
+    source = repository(tmp_path / "source")
+    plan = without_torch(plan_install(tmp_path / "data", Hardware.CPU, source=str(source), release="v1"))
+    [clone, environment, requirements] = plan.steps
+    failing = replace(requirements, command=("false",))
+    with pytest.raises(InstallFailed, match="Install what ComfyUI needs") as failed:
+        apply_install(replace(plan, steps=(clone, environment, failing)), lambda _: None)
+    assert "run this again" in failed.value.hint
+    assert find_installed(tmp_path / "data", "v1") is None
+    said: list[str] = []
+    apply_install(plan, said.append)
+    assert [line.endswith("done before") for line in said] == [True, True, False]
+    assert find_installed(tmp_path / "data", "v1") == plan.target
 
 
 def test_a_clone_that_fails_leaves_no_half(tmp_path: Path) -> None:
