@@ -12,6 +12,7 @@ import sys
 import time
 import venv
 from pathlib import Path
+from typing import TextIO
 
 HERE = Path(__file__).parent
 TORCH = "torch==2.13.0"
@@ -25,18 +26,35 @@ def main() -> int:
     folder = Path(sys.argv[1]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (folder / "installed").exists() and (folder / "installed").read_text() == stamp():
+        wait_for(lock)
+        if is_installed(folder):
             print(f"ComfyUI for the tests is installed in {folder}.")
             return 0
         install(folder)
     return 0
 
 
+def wait_for(lock: TextIO) -> None:
+    """Take the lock; say so where another run holds it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("Waiting for another installation into this folder")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def is_installed(folder: Path) -> bool:
+    """Tell whether a folder holds a whole installation of the very versions that are pinned here."""
+    made = folder / "installed"
+    return made.exists() and made.read_text() == stamp()
+
+
 def stamp() -> str:
-    """Return what tells one installation from another."""
+    """Return what tells one installation from another: the versions, and a digest of all that pins them."""
     files = (HERE / "requirements.txt", HERE / "bare.txt", Path(__file__))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    pinned = [line.split()[0] for line in (HERE / "bare.txt").read_text().splitlines() if "==" in line]
+    return "\n".join([TORCH, *pinned, f"sha256 {digest}", ""])
 
 
 def install(folder: Path) -> None:

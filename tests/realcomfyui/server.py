@@ -10,19 +10,15 @@ from typing import Final
 
 import httpx
 import pytest
+from tests.realcomfyui.install import is_installed
 
 from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.processes import dying_with_parent
 
 HERE: Final = Path(__file__).parent
 INSTALLED: Final = HERE.parents[1] / ".cache" / "realcomfyui"
-NOT_INSTALLED: Final = "no real ComfyUI: run `make real-comfyui`, or set COMFYUI_URL"
+NOT_INSTALLED: Final = "no real ComfyUI of the pinned versions: run `make real-comfyui`, or set COMFYUI_URL"
 _START_SECONDS: Final = 120.0
-
-
-def is_installed() -> bool:
-    """Tell whether `make real-comfyui` was run."""
-    return (INSTALLED / "installed").exists()
 
 
 @contextlib.contextmanager
@@ -34,7 +30,7 @@ def any_real_comfyui(folder: Path) -> Iterator[str]:
     named = os.environ.get("COMFYUI_URL")
     if named:
         yield named.rstrip("/")
-    elif is_installed():
+    elif is_installed(INSTALLED):
         with real_comfyui(folder) as url:
             yield url
     elif os.environ.get("REQUIRE_REAL_COMFYUI"):
