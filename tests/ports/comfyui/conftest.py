@@ -19,10 +19,7 @@ def comfyui(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with running(folder) as url:
         target = Target.at(url, request.param)
         _put_inputs(target)
-        lacking = {"TextOverlay", "SaveText"} - target.node_classes
-        request.config.stash.setdefault(SUMMARY, []).append(
-            f"{target.name}: ComfyUI {target.version}" + (f", lacks {', '.join(sorted(lacking))}" if lacking else "")
-        )
+        request.config.stash.setdefault(SUMMARY, []).append(_described(target))
         yield target
         target.http.close()
 
@@ -35,6 +32,14 @@ def _calm(comfyui: Target) -> Iterator[None]:
 
 
 SUMMARY = pytest.StashKey[list[str]]()
+
+
+def _described(target: Target) -> str:
+    """Return the server, what it lacks and how the workflows were changed for it."""
+    lacking = {"TextOverlay", "SaveText"} - target.node_classes
+    lacks = f", lacks {', '.join(sorted(lacking))}" if lacking else ""
+    changed = ", takes SaveVideo's codec for format.codec and links nothing to SaveImage" if target.is_old else ""
+    return f"{target.name}: ComfyUI {target.version}{lacks}{changed}"
 
 
 def _put_inputs(target: Target) -> None:
@@ -51,4 +56,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for line in lines:
         terminalreporter.write_line(f"conformance on {line}")
     if "real" not in " ".join(lines):
-        terminalreporter.write_line(f"conformance on no real ComfyUI: {NOT_INSTALLED}")
+        terminalreporter.write_line(f"conformance on a real ComfyUI not run: {NOT_INSTALLED}")

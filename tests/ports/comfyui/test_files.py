@@ -34,8 +34,8 @@ def test_what_does_not_exist_is_404(comfyui: Target) -> None:
 
 
 def test_a_view_out_of_the_folder_is_refused(comfyui: Target) -> None:
-    for params in ({"filename": "../../etc/passwd"}, {"filename": "passwd", "subfolder": "../../../etc"}):
-        assert comfyui.http.get("/view", params=params).status_code in {400, 403, 404}
+    outside = ({"filename": "../../etc/passwd"}, {"filename": "passwd", "subfolder": "../../../etc"})
+    assert [comfyui.http.get("/view", params=params).status_code for params in outside] == [400, 403]
 
 
 def test_a_view_without_a_name_is_refused(comfyui: Target) -> None:

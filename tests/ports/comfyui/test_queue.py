@@ -1,25 +1,30 @@
 """The queue, the history, interrupts and events."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.support.comfyui_target import Target
+from tests.support.comfyui_target import Json, Target
 
 
-def long_run(comfyui: Target) -> dict[str, Any]:
+def long_run(comfyui: Target) -> Json:
     """Return a graph that runs for a while, and never from the cache."""
     graph = comfyui.graph("vi_long_run")
     graph["1"]["inputs"]["color"] = uuid4().int % 2**24
     return graph
 
 
-def fresh(comfyui: Target) -> dict[str, Any]:
+def fresh(comfyui: Target) -> Json:
     """Return a short graph of three nodes, none of which is in the cache."""
     graph = comfyui.graph("i_image_invert")
     inputs = {"width": 16, "height": 16, "batch_size": 1, "color": uuid4().int % 2**24}
     graph["1"] = {"class_type": "EmptyImage", "inputs": inputs}
     return graph
+
+
+def progress_of(messages: list[Json]) -> list[dict[str, str]]:
+    """Return the states of the nodes that each `progress_state` lists."""
+    lists = [message["data"]["nodes"] for message in messages if message["type"] == "progress_state"]
+    return [{node_id: node["state"] for node_id, node in nodes.items()} for nodes in lists]
 
 
 def test_a_chosen_id_is_kept(comfyui: Target) -> None:
@@ -29,8 +34,27 @@ def test_a_chosen_id_is_kept(comfyui: Target) -> None:
     assert answer["node_errors"] == {}
     entry = comfyui.finished(prompt_id)
     assert entry["prompt"][1] == prompt_id
-    assert entry["prompt"][4] == ["3"]
-    assert entry["meta"]["3"]["node_id"] == "3"
+
+
+def test_the_history_holds_the_prompt_its_outputs_and_what_happened(comfyui: Target) -> None:
+    graph, client_id = comfyui.graph("i_image_invert"), uuid4().hex
+    extra = {"extra_pnginfo": {"workflow": {"id": "wf"}}, "my_key": "kept"}
+    answer = comfyui.submit(graph, client_id=client_id, extra_data=extra).json()
+    entry = comfyui.finished(answer["prompt_id"])
+    assert set(entry) == {"prompt", "outputs", "status", "meta"}
+    number, prompt_id, prompt, extra_data, outputs = entry["prompt"]
+    assert (number, prompt_id, prompt, outputs) == (answer["number"], answer["prompt_id"], graph, ["3"])
+    assert extra_data.items() >= (extra | {"client_id": client_id}).items()
+    assert entry["meta"] == {
+        "3": {"node_id": "3", "display_node": "3", "parent_node": None, "real_node_id": "3"},
+    }
+    [output] = entry["outputs"]["3"]["images"]
+    assert set(output) == {"filename", "subfolder", "type"}
+    assert set(entry["status"]) == {"status_str", "completed", "messages"}
+    assert (entry["status"]["status_str"], entry["status"]["completed"]) == ("success", True)
+    kinds = [kind for kind, _ in entry["status"]["messages"]]
+    assert kinds == ["execution_start", "execution_cached", "execution_success"]
+    assert all(data["prompt_id"] == prompt_id for _, data in entry["status"]["messages"])
 
 
 def test_events_come_in_order_and_to_the_submitter_only(comfyui: Target) -> None:
@@ -46,8 +70,12 @@ def test_events_come_in_order_and_to_the_submitter_only(comfyui: Target) -> None
         executed = next(message for message in messages if message["type"] == "executed")
         assert executed["data"]["node"] == "3"
         assert executed["data"]["output"]["images"][0]["type"] == "output"
+        assert progress_of(messages)[-1] == dict.fromkeys("123", "finished")
+        assert all("pending" not in states.values() for states in progress_of(messages))
         running = [message["data"]["node"] for message in messages if message["type"] == "executing"]
         assert running[:3] == ["1", "2", "3"]
+        while listener.until("executing")["data"] != {"node": None, "prompt_id": prompt_id}:
+            pass
         # Another prompt's end of its own shows that the stranger's socket was alive all along.
         own = comfyui.submit(comfyui.graph("i_image_invert"), client_id=other).json()["prompt_id"]
         stranger.until_end(own)
@@ -91,6 +119,7 @@ def test_pending_prompts_wait_and_can_be_deleted_and_a_wrong_interrupt_does_noth
         assert comfyui.http.get("/prompt").json()["exec_info"]["queue_remaining"] == 3
         assert comfyui.http.post("/interrupt", json={"prompt_id": str(uuid4())}).status_code == 200
         comfyui.http.post("/queue", json={"delete": [same]})
+        assert [item[1] for item in comfyui.http.get("/queue").json()["queue_pending"]] == [same]  # one a call
         comfyui.http.post("/queue", json={"clear": True})
         assert comfyui.http.get("/queue").json()["queue_pending"] == []
         comfyui.http.post("/interrupt", json={"prompt_id": running})
