@@ -8,20 +8,18 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 
-from comfyfleet.core.errors import FleetError
-from comfyfleet.server.errors import answer, status_of
 from comfyfleet.server.wiring import Wiring
-from comfyfleet.web.pages import effects, sign_in
-from comfyfleet.web.templating import render
+from comfyfleet.web.error_pages import add_error_pages
+from comfyfleet.web.pages import effects, runs, sign_in
 
 _STATIC: Final = Path(__file__).parent / "static"
-_OTHERS: Final = ("/api/", "/objects/", "/static/", "/healthz")
 
 
 def add_pages(app: FastAPI, wiring: Wiring) -> None:
     """Add pages, static files, security headers, and error pages for whoever asks for HTML."""
     app.include_router(sign_in.router)
     app.include_router(effects.router)
+    app.include_router(runs.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     policy = content_security_policy(_origin_of_media(wiring))
 
@@ -35,14 +33,7 @@ def add_pages(app: FastAPI, wiring: Wiring) -> None:
         response.headers.setdefault("X-Frame-Options", "DENY")
         return response
 
-    async def on_error(request: Request, error: Exception) -> Response:
-        if not isinstance(error, FleetError):
-            raise error
-        if request.url.path.startswith(_OTHERS):
-            return answer(error)
-        return render(request, "error.html", {"error": error}, status_code=status_of(error))
-
-    app.add_exception_handler(FleetError, on_error)
+    add_error_pages(app, wiring)
 
 
 def content_security_policy(media_origin: str) -> str:

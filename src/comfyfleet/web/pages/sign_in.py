@@ -25,9 +25,9 @@ Text = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("/sign-in")
-async def show_sign_in(request: Request, next: str = "/") -> Response:  # noqa: A002 - the query's name
+async def show_sign_in(request: Request, next: str = "/", changed: bool = False) -> Response:  # noqa: A002 - the query's name
     """Show the form."""
-    return render(request, "sign_in.html", {"next": safe_next(next), "email": ""})
+    return render(request, "sign_in.html", {"next": safe_next(next), "email": "", "is_changed": changed})
 
 
 @router.post("/sign-in")
@@ -102,7 +102,7 @@ async def change_password(
             await service.change_password(session, person, current, new)
     except (NotSignedIn, PasswordUnchanged) as error:
         return _again(request, person, next, error)
-    query = urlencode({"next": safe_next(next)})
+    query = urlencode({"next": safe_next(next), "changed": "true"})
     return RedirectResponse(f"/sign-in?{query}", status_code=303)
 
 

@@ -4,9 +4,10 @@ import { Refused, call, upload } from "./api.js";
 
 const form = document.getElementById("run");
 const parts = Object.fromEntries(
-  ["submit", "problem", "job", "state", "progress", "detail", "result", "download", "cancel", "balance"].map((id) => [id, document.getElementById(id)]),
+  ["submit", "problem", "job", "state", "percent", "progress", "detail", "result", "download", "cancel", "balance"].map((id) => [id, document.getElementById(id)]),
 );
 let events = null;
+let followed = null;
 let idempotencyKey = newKey();
 
 form.addEventListener("submit", async (event) => {
@@ -18,11 +19,10 @@ form.addEventListener("submit", async (event) => {
     idempotencyKey = newKey();
     history.replaceState(null, "", `?job=${job.id}`);
     follow(job.id);
+    refreshBalance();
   } catch (error) {
-    if (!(error instanceof Refused) && !(error instanceof TypeError)) throw error;
-    parts.problem.textContent = error instanceof Refused ? error.message : "The server cannot be reached. Try again.";
-    parts.problem.hidden = false;
-    parts.job.hidden = true;
+    complain(error);
+    returnToEarlier();
   } finally {
     setBusy(false);
   }
@@ -32,7 +32,12 @@ form.addEventListener("input", () => { idempotencyKey = newKey(); });
 
 parts.cancel.addEventListener("click", async () => {
   parts.cancel.disabled = true;
-  await call("POST", `/api/jobs/${parts.cancel.dataset.job}/cancel`);
+  try {
+    await call("POST", `/api/jobs/${followed}/cancel`);
+  } catch (error) {
+    parts.cancel.disabled = false;
+    complain(error);
+  }
 });
 
 const earlier = new URLSearchParams(location.search).get("job");
@@ -45,6 +50,17 @@ function newKey() {
 function setBusy(isBusy) {
   parts.submit.disabled = isBusy;
   if (isBusy) parts.problem.hidden = true;
+}
+
+function complain(error) {
+  if (!(error instanceof Refused) && !(error instanceof TypeError)) throw error;
+  parts.problem.textContent = error instanceof Refused ? error.message : "The server cannot be reached. Try again.";
+  parts.problem.hidden = false;
+}
+
+function returnToEarlier() {
+  if (followed === null) parts.job.hidden = true;
+  else follow(followed);
 }
 
 async function readValues() {
@@ -60,22 +76,34 @@ async function readValue(input) {
   switch (input.dataset.type) {
     case "image": case "video": case "audio": return readFile(input);
     case "boolean": return input.checked;
-    case "number": case "seed": return input.value === "" ? undefined : Number(input.value);
+    case "number": return input.value === "" ? undefined : Number(input.value);
+    case "seed": return readSeed(input);
+    case "choice": return input.value === "" ? undefined : input.value;
     case "text": return input.value === "" && !input.defaultValue ? undefined : input.value;
     default: return input.value;
   }
+}
+
+// Numbers in a browser are exact up to 2^53 only; the server's own default may be larger, and needs no sending.
+function readSeed(input) {
+  if (input.value === "" || input.value === input.defaultValue) return undefined;
+  if (!Number.isSafeInteger(Number(input.value))) throw new Refused(`Choose a seed from 0 to ${Number.MAX_SAFE_INTEGER}.`);
+  return Number(input.value);
 }
 
 async function readFile(input) {
   const file = input.files[0];
   if (!file) return undefined;
   if (input.dataset.uploaded === identity(file)) return input.dataset.uploadId;
+  if (file.size === 0) throw new Refused(`${file.name} is empty. Choose another file.`);
   const isGif = input.dataset.type === "video" && file.type === "image/gif";
   if (file.type && !isGif && file.type.split("/")[0] !== input.dataset.type) {
-    throw new Refused(`${file.name} is ${file.type}. Choose a file of type ${input.dataset.type}.`);
+    const wanted = { image: "an image", video: "a video", audio: "an audio file" }[input.dataset.type];
+    throw new Refused(`${file.name} is not ${wanted}, but ${file.type}. Choose ${wanted}.`);
   }
+  clearRun();
   show(`Uploading ${file.name}`, 0);
-  input.dataset.uploadId = await upload(file, (fraction) => show(`Uploading ${file.name}: ${Math.round(fraction * 100)} %`, fraction));
+  input.dataset.uploadId = await upload(file, (fraction) => show(`Uploading ${file.name}`, fraction));
   input.dataset.uploaded = identity(file);
   return input.dataset.uploadId;
 }
@@ -84,30 +112,44 @@ function identity(file) {
   return `${file.name}/${file.size}/${file.lastModified}`;
 }
 
+// The percentage is apart from the state, so that a screen reader tells changes of the state only.
 function show(state, fraction, detail = "") {
   if (parts.job.hidden) {
     parts.job.hidden = false;
-    parts.job.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    parts.job.scrollIntoView({ block: "nearest" });
   }
-  parts.state.textContent = state;
+  if (parts.state.textContent !== state) parts.state.textContent = state;
   parts.detail.textContent = detail;
+  parts.percent.textContent = fraction === null ? "" : `${Math.round(fraction * 100)} %`;
+  parts.progress.hidden = false;
   if (fraction === null) parts.progress.removeAttribute("value");
   else parts.progress.value = fraction;
 }
 
-function follow(id) {
+function showEnd(state, detail) {
+  show(state, null, detail);
+  parts.progress.hidden = true;
+}
+
+function clearRun() {
   events?.close();
   parts.result.replaceChildren();
   parts.download.hidden = true;
-  events = new EventSource(`/api/jobs/${id}/events`);
-  events.addEventListener("job", (event) => showJob(JSON.parse(event.data)));
-  events.onerror = () => {
-    if (events.readyState === EventSource.CLOSED) show("This run cannot be followed.", 0, "It may be gone, or you were signed out. Reload the page.");
+  parts.cancel.hidden = true;
+}
+
+function follow(id) {
+  clearRun();
+  followed = id;
+  const source = new EventSource(`/api/jobs/${id}/events`);
+  source.addEventListener("job", (event) => showJob(JSON.parse(event.data)));
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) showEnd("This run cannot be shown.", "It may be gone, or you were signed out. Reload the page.");
   };
+  events = source;
 }
 
 function showJob(job) {
-  parts.cancel.dataset.job = job.id;
   parts.cancel.hidden = !["queued", "processing"].includes(job.status);
   parts.cancel.disabled = job.cancel_requested;
   const describe = { queued: showQueued, processing: showProcessing, completed: showCompleted, failed: showFailed, canceled: showCanceled };
@@ -124,23 +166,31 @@ function showQueued(job) {
 }
 
 function showProcessing(job) {
-  const state = job.cancel_requested ? "Stopping" : `Processing: ${Math.round(job.progress * 100)} %`;
-  show(state, job.progress, job.progress_node ? `Running ${job.progress_node}` : "");
+  show(job.cancel_requested ? "Stopping" : "Processing", job.progress);
 }
 
 function showCompleted(job) {
-  show("Completed", 1, `Run ${job.id}, ${job.credits_cost} credits spent.`);
+  showEnd("Completed", `Run ${job.id}, ${credits(job)} spent.`);
   parts.result.replaceChildren(player(job));
   parts.download.href = job.output_url;
+  parts.download.download = "";
   parts.download.hidden = false;
 }
 
 function showFailed(job) {
-  show("Failed", job.progress, `${job.error?.message ?? ""}\nYour ${job.credits_cost} credits were given back.`);
+  showEnd("Failed", `${job.error?.message ?? ""}\n${givenBack(job)}`.trim());
 }
 
 function showCanceled(job) {
-  show("Canceled", 0, `Your ${job.credits_cost} credits were given back.`);
+  showEnd("Canceled", givenBack(job));
+}
+
+function givenBack(job) {
+  return job.credits_cost > 0 ? `${credits(job)} given back.` : "";
+}
+
+function credits(job) {
+  return `${job.credits_cost} ${job.credits_cost === 1 ? "credit" : "credits"}`;
 }
 
 function player(job) {
@@ -154,5 +204,10 @@ function player(job) {
 }
 
 async function refreshBalance() {
-  if (parts.balance) parts.balance.textContent = (await call("GET", "/api/me")).balance.available;
+  try {
+    const { balance } = await call("GET", "/api/me");
+    if (parts.balance) parts.balance.textContent = balance.available;
+  } catch (error) {
+    complain(error);
+  }
 }

@@ -1,0 +1,67 @@
+"""The page of a tenant's runs."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from comfyfleet.core.jobs import JobStatus
+from comfyfleet.server.auth.dependencies import WiringDep
+from comfyfleet.server.jobs import repository
+from comfyfleet.server.models import Job
+from comfyfleet.web.templating import render
+from comfyfleet.web.visitors import balance_of, detour, visitor
+
+router = APIRouter(include_in_schema=False)
+
+RUNS_ON_A_PAGE: Final = 20
+
+JobId = Annotated[int | None, Query(ge=1, lt=2**63)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job as one line of the list."""
+
+    id: int
+    effect: str
+    effect_name: str
+    has_page: bool
+    state: str
+    credits_cost: int
+    created_at: datetime
+
+
+@router.get("/runs")
+async def show_runs(request: Request, wiring: WiringDep, before: JobId = None) -> Response:
+    """List the runs of the visitor's tenant, newest first; `before` is the id that the page before ended with."""
+    person = await visitor(request, wiring)
+    if person is None:
+        return detour("/sign-in", request)
+    if person.must_change_password:
+        return detour("/password", request)
+    async with wiring.sessions.begin() as session:
+        one_more = RUNS_ON_A_PAGE + 1
+        jobs = await repository.page(session, person.tenant_id, before=before, limit=one_more, status=None)
+        runs = [_run(job) for job in jobs[:RUNS_ON_A_PAGE]]
+    context = {
+        "visitor": person,
+        "balance": await balance_of(wiring, person),
+        "runs": runs,
+        "before": runs[-1].id if len(jobs) > len(runs) else None,
+    }
+    return render(request, "runs.html", context)
+
+
+def _run(job: Job) -> Run:
+    is_stopping = job.status == JobStatus.PROCESSING and job.is_cancel_requested
+    return Run(
+        id=job.id,
+        effect=job.effect.slug,
+        effect_name=job.effect.name,
+        has_page=job.effect.is_active,
+        state="Stopping" if is_stopping else JobStatus(job.status).capitalize(),
+        credits_cost=job.credits_cost,
+        created_at=job.created_at.astimezone(UTC),
+    )
