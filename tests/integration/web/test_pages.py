@@ -10,7 +10,9 @@ from comfyfleet.up.first_start import ADMIN_EMAIL
 HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/effects/caption-video", "/effects/nothing", "/static/effect.js"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-in", "/effects/caption-video", "/effects/nothing", "/nothing", "/static/effect.js"]
+)
 async def test_every_page_is_guarded_by_headers(browser: httpx.AsyncClient, path: str) -> None:
     headers = (await browser.get(path)).headers
     policy = headers["content-security-policy"]
@@ -45,7 +47,19 @@ async def test_the_session_cookie_is_out_of_reach(signed_in: httpx.AsyncClient) 
     assert "samesite=lax" in cookie
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "/\r\n/evil.example",
+        "javascript:alert(1)",
+        "/sign-in?next=/",
+        "/password",
+    ],
+)
 async def test_signing_in_goes_on_to_our_own_pages_only(signed_in: httpx.AsyncClient, target: str) -> None:
     answer = await signed_in.post("/sign-in", data={"email": ADMIN_EMAIL, "password": PASSWORD, "next": target})
     assert answer.headers["location"] == "/"
@@ -69,6 +83,30 @@ async def test_signing_out_ends_the_session(control_plane: ControlPlane, signed_
     await signed_in.post("/sign-out")
     async with httpx.AsyncClient(base_url=control_plane.url, cookies=kept) as thief:
         assert (await thief.get("/api/me")).status_code == 401
+
+
+async def test_the_way_in_leads_back_to_the_run_that_was_asked_for(
+    control_plane: ControlPlane, signed_in: httpx.AsyncClient
+) -> None:
+    async with httpx.AsyncClient(base_url=control_plane.url) as stranger:
+        page = (await stranger.get("/effects/caption-video?job=7")).text
+    assert 'href="/sign-in?next=/effects/caption-video%3Fjob%3D7"' in page
+    form = {"email": ADMIN_EMAIL, "password": PASSWORD, "next": "/effects/caption-video?job=7"}
+    assert (await signed_in.post("/sign-in", data=form)).headers["location"] == "/effects/caption-video?job=7"
+
+
+async def test_a_changed_password_is_confirmed(control_plane: ControlPlane, browser: httpx.AsyncClient) -> None:
+    await browser.post("/sign-in", data={"email": ADMIN_EMAIL, "password": control_plane.first_password})
+    answer = await browser.post("/password", data={"current": control_plane.first_password, "new": PASSWORD})
+    assert "Your password was changed" in (await browser.get(answer.headers["location"])).text
+    assert "Your password was changed" not in (await browser.get("/sign-in")).text
+
+
+async def test_a_short_password_is_refused(control_plane: ControlPlane, browser: httpx.AsyncClient) -> None:
+    await browser.post("/sign-in", data={"email": ADMIN_EMAIL, "password": control_plane.first_password})
+    answer = await browser.post("/password", data={"current": control_plane.first_password, "new": "short"})
+    assert answer.status_code == 422
+    assert "12 characters" in answer.text
 
 
 async def test_guessing_passwords_is_slowed_down(browser: httpx.AsyncClient) -> None:
@@ -96,8 +134,25 @@ async def test_the_public_sees_nothing_of_the_workflow(signed_in: httpx.AsyncCli
         assert secret not in view
 
 
-async def test_an_unknown_effect_is_a_page_that_says_so(browser: httpx.AsyncClient) -> None:
-    answer = await browser.get("/effects/nothing")
+@pytest.mark.parametrize(
+    ("path", "words"), [("/effects/nothing", "There is no effect"), ("/nothing", "There is no such page")]
+)
+async def test_what_does_not_exist_is_a_page_that_says_so(signed_in: httpx.AsyncClient, path: str, words: str) -> None:
+    answer = await signed_in.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
-    assert "There is no effect" in answer.text
+    assert words in answer.text
+    assert ADMIN_EMAIL in answer.text
+
+
+async def test_an_incomplete_form_is_answered_with_a_page(browser: httpx.AsyncClient) -> None:
+    answer = await browser.post("/sign-in")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/api/nothing", "/api/effects/nothing", "/static/nothing.js"])
+async def test_programs_still_get_errors_as_json(browser: httpx.AsyncClient, path: str) -> None:
+    answer = await browser.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["kind"] == "not_found"
