@@ -1,6 +1,7 @@
 """Errors as pages, for whoever asked for a page."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Final
 
@@ -8,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from comfyfleet.core.errors import FleetError, Invalid, NotFound
+from comfyfleet.core.errors import FleetError
 from comfyfleet.server.errors import status_of
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.web.templating import render
@@ -19,16 +20,13 @@ _NOT_PAGES: Final = ("/api/", "/objects/", "/static/", "/healthz")
 Handler = Callable[[Request, Exception], Response | Awaitable[Response]]
 
 
-class PageNotFound(NotFound):
-    """Nothing is at this address."""
+@dataclass(frozen=True)
+class Words:
+    """What a page says of an error."""
 
-    code = "page_not_found"
-
-
-class PageRefused(Invalid):
-    """The address or the form's values make no sense here."""
-
-    code = "page_refused"
+    status: int
+    message: str
+    hint: str
 
 
 def add_error_pages(app: FastAPI, wiring: Wiring) -> None:
@@ -48,17 +46,19 @@ def _with_page(otherwise: Handler, wiring: Wiring) -> Handler:
 
 
 async def _page(request: Request, wiring: Wiring, error: Exception) -> Response:
-    shown = _shown(error)
-    status = error.status_code if isinstance(error, HTTPException) else status_of(shown)
+    words = _words(error)
     person = await visitor(request, wiring)
-    balance = await balance_of(wiring, person)
-    context = {"visitor": person, "balance": balance, "error": shown, "is_missing": status == 404}
-    return render(request, "error.html", context, status_code=status)
+    context = {"visitor": person, "balance": await balance_of(wiring, person), "error": words}
+    return render(request, "error.html", context, status_code=words.status)
 
 
-def _shown(error: Exception) -> FleetError:
-    if isinstance(error, FleetError):
-        return error
-    if isinstance(error, HTTPException) and error.status_code == 404:
-        return PageNotFound("There is no such page.", hint="Start from the list of effects.")
-    return PageRefused("This page cannot be shown like that.", hint="Go back and try again.")
+def _words(error: Exception) -> Words:
+    match error:
+        case FleetError():
+            return Words(status_of(error), error.message, error.hint)
+        case HTTPException(status_code=404):
+            return Words(404, "There is no such page.", "")
+        case HTTPException():
+            return Words(error.status_code, "This page cannot be shown like that.", "Go back and try again.")
+        case _:
+            return Words(422, "Something is missing in this request, or is not valid.", "Go back and try again.")

@@ -60,7 +60,7 @@ function complain(error) {
 
 function returnToEarlier() {
   if (followed === null) parts.job.hidden = true;
-  else follow(followed);
+  else if (events === null) follow(followed);
 }
 
 async function readValues() {
@@ -133,6 +133,7 @@ function showEnd(state, detail) {
 
 function clearRun() {
   events?.close();
+  events = null;
   parts.result.replaceChildren();
   parts.download.hidden = true;
   parts.cancel.hidden = true;
@@ -171,10 +172,18 @@ function showProcessing(job) {
 
 function showCompleted(job) {
   showEnd("Completed", `Run ${job.id}, ${credits(job)} spent.`);
-  parts.result.replaceChildren(player(job));
+  const element = player(job);
+  for (const ready of ["load", "loadeddata"]) element.addEventListener(ready, bringIntoView, { once: true });
+  parts.result.replaceChildren(element);
   parts.download.href = job.output_url;
   parts.download.download = "";
   parts.download.hidden = false;
+}
+
+// The result makes the page longer: show all of it to who is looking at the run, and leave others where they are.
+function bringIntoView() {
+  const { top } = parts.job.getBoundingClientRect();
+  if (top >= 0 && top < innerHeight) parts.download.scrollIntoView({ block: "nearest" });
 }
 
 function showFailed(job) {
