@@ -20,6 +20,16 @@ MODELS_DISK: Final = "comfyui_models"
 MEDIA_DISK: Final = "media"
 LOGS_DISK: Final = "comfyui_logs"
 
+INSTALL_ROOT: Final = "/opt/comfyui"
+"""ComfyUI on a GPU machine, and all that bundles install."""
+
+BAKED_BUNDLE_FILE: Final = ".baked_bundle_id"
+ACTIVE_BUNDLE_FILE: Final = ".active_bundle_id"
+INSTALLED_PATHS_FILE: Final = ".installed_bundle_paths"
+"""Files below the install root: the bundle of the image, the one applied last, and the paths that it installed."""
+
+ASSET_SYNC_LOG: Final = "/var/log/comfyui-asset-sync.log"
+
 COMFYUI_DEFAULT_URL: Final = "http://127.0.0.1:8188"
 
 _EXTENSION: Final = re.compile(r"[A-Za-z0-9]{1,10}")
@@ -39,6 +49,29 @@ def safe_filename(filename: str) -> str:
 def workflow_key(slug: str, sha256: str) -> str:
     """Key of a workflow's API JSON in the models bucket."""
     return f"workflows/{slug}/{sha256}.json"
+
+
+def asset_key(kind: str, sha256: str) -> str:
+    """Key of an asset in the models bucket."""
+    return f"assets/{kind}/{sha256}"
+
+
+def incoming_key(upload_id: str) -> str:
+    """Key under which an asset's bytes wait in the models bucket until they are verified."""
+    return f"incoming/{upload_id}"
+
+
+BUNDLES_PREFIX: Final = "bundles/"
+
+
+def bundle_prefix(bundle_id: str) -> str:
+    """What a fleet points to: `bundles/<bundle_id>`."""
+    return f"{BUNDLES_PREFIX}{bundle_id}"
+
+
+def manifest_key(bundle_id: str) -> str:
+    """Key of a bundle's manifest in the models bucket."""
+    return f"{bundle_prefix(bundle_id)}/manifest.json"
 
 
 def upload_key(tenant_id: str, upload_id: str, filename: str) -> str:
