@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comfyfleet import names
@@ -34,6 +34,17 @@ class ServerSettings(BaseSettings):
     comfyui_models_secret_access_key: SecretStr | None = Field(default=None, description="Secret of that key.")
     comfyui_logs_bucket: str | None = Field(default=None, description="Logs bucket on S3.")
     comfyui_logs_disk: str = Field(default=names.LOGS_DISK, description="Name of the logs disk.")
+
+    import_huggingface_token: SecretStr | None = Field(
+        default=None, description="Token for imports from huggingface.co; sent to no other host."
+    )
+    import_civitai_token: SecretStr | None = Field(
+        default=None, description="Token for imports from civitai.com; sent to no other host."
+    )
+    import_allowed_networks: list[IPvAnyNetwork] = Field(
+        default_factory=list, description="Private networks that assets may be imported from, as a JSON list of CIDRs."
+    )
+    import_max_bytes: int = Field(default=2**40, ge=1, description="Largest file that is imported from a URL.")
 
     max_upload_bytes: int = Field(default=10 * 2**30, ge=1, description="Largest file that a user may upload.")
     upload_url_seconds: int = Field(default=6 * 3600, ge=1, description="How long a signed upload URL works.")

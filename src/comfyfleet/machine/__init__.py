@@ -1,0 +1,1 @@
+"""A bundle on a machine: planned, fetched, verified, switched to, and taken back."""
