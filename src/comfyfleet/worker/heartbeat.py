@@ -27,7 +27,6 @@ class Pulse:
     def __init__(self) -> None:
         self.progress: Progress | None = None
         self.is_delivering = False
-        self.is_delivered = False
         self._has_news = asyncio.Event()
         self._news_seconds = _FIRST_NEWS_SECONDS
 

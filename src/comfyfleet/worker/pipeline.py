@@ -55,8 +55,9 @@ _MOST_CHARACTERS: Final = 8000
 async def run_job(tools: Tools, job: LeasedJob) -> None:
     """Render one leased job and tell the control plane how it ended.
 
-    When the task is cancelled, the job is put back untouched. What else goes wrong is told as a failure, and
-    nothing but the cancellation is raised.
+    When the task is cancelled, the job is put back untouched, unless its completion was already being told: then
+    the control plane knows best, and what it did not hear of it puts back itself when the worker deregisters.
+    What else goes wrong is told as a failure, and nothing but the cancellation is raised.
     """
     pulse = Pulse()
     interval = tools.settings.heartbeat_interval_seconds
@@ -69,7 +70,9 @@ async def run_job(tools: Tools, job: LeasedJob) -> None:
         await _recover(tools, error)
         await _fail(tools, job, error)
     except asyncio.CancelledError:
-        if not pulse.is_delivered:
+        if pulse.is_delivering:
+            log.info("job %d: stopped after its completion was sent", job.job_id)
+        else:
             await _put_back(tools, job)
         raise
     except Exception:
@@ -89,7 +92,7 @@ async def _produce(tools: Tools, job: LeasedJob, pulse: Pulse) -> None:
     file = result_file(rendered.entry, payload.output_node_id, payload.output_extension, node_type)
     size = await send_output(tools.storage, tools.comfyui, file, job)
     pulse.is_delivering = True
-    await _complete(tools, job, rendered, _description(job, file, size, time.monotonic() - started_at), pulse)
+    await _complete(tools, job, rendered, _description(job, file, size, time.monotonic() - started_at))
 
 
 async def _render(tools: Tools, job: LeasedJob, graph: dict[str, Any], pulse: Pulse) -> Rendered:
@@ -107,7 +110,7 @@ def _description(job: LeasedJob, file: OutputFile, size: int, seconds: float) ->
     )
 
 
-async def _complete(tools: Tools, job: LeasedJob, rendered: Rendered, output: OutputDescription, pulse: Pulse) -> None:
+async def _complete(tools: Tools, job: LeasedJob, rendered: Rendered, output: OutputDescription) -> None:
     request = CompleteRequest(**_lease(job).model_dump(), provider_job_id=rendered.prompt_id, output=output)
     telling = deliver(lambda: tools.api.complete(request), patience_seconds=_COMPLETE_PATIENCE_SECONDS)
     delivering = asyncio.create_task(telling)
@@ -118,8 +121,8 @@ async def _complete(tools: Tools, job: LeasedJob, rendered: Rendered, output: Ou
     except asyncio.CancelledError:
         # The output is in storage: a moment for the answer is better than rendering all of it again.
         await asyncio.wait({delivering}, timeout=_LAST_WORD_SECONDS)
-        pulse.is_delivered = delivering.done() and delivering.exception() is None
         delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
         raise
 
 

@@ -121,6 +121,12 @@ class Crew:
         return WorkerSettings(**{**quick, **changes})
 
     @contextlib.asynccontextmanager
+    async def tools(self, comfyui_url: str, **changes: Any) -> AsyncIterator[Tools]:
+        """Make what a worker in this process works with."""
+        async with equipped(self.settings(comfyui_url, **changes)) as tools:
+            yield tools
+
+    @contextlib.asynccontextmanager
     async def worker(self, comfyui_url: str, **changes: Any) -> AsyncIterator[Tools]:
         """Run a worker in this process."""
         async with equipped(self.settings(comfyui_url, **changes)) as tools:
