@@ -1,5 +1,6 @@
 """What the rooms above need of the world outside, as small Protocols. Adapters live in `local/` and `aws/`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -53,8 +54,12 @@ class ObjectStore(Protocol):
         """Return what is known of the object, or None when there is none."""
         ...
 
-    def read(self, key: str) -> bytes:
-        """Return a small object whole; raise `ObjectNotFound` when there is none."""
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        """Return a small object whole, or at most `length` bytes of one from `start` on: none beyond its end.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
         ...
 
     def write(self, key: str, content: bytes, *, content_type: str, create_only: bool = False) -> bool:
@@ -66,4 +71,77 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the object; one that does not exist is no error."""
+        ...
+
+
+@dataclass(frozen=True)
+class PartedUpload:
+    """An object that comes in parts of `part_size` bytes, the last one shorter, of `size` bytes in all."""
+
+    key: str
+    upload_id: str
+    content_type: str
+    size: int
+    part_size: int
+
+    @property
+    def part_count(self) -> int:
+        """How many parts there are; they are numbered from 1 on."""
+        return -(-self.size // self.part_size)
+
+    def offset_of(self, number: int) -> int:
+        """Return where a part begins."""
+        return (number - 1) * self.part_size
+
+    def size_of(self, number: int) -> int:
+        """Return how many bytes a part has."""
+        return min(self.part_size, self.size - self.offset_of(number))
+
+
+class PartStore(Protocol):
+    """Large objects of one bucket, sent in parts, in any order and by several connections at once."""
+
+    def begin(self, key: str, *, content_type: str, size: int, part_size: int) -> PartedUpload:
+        """Begin an upload; nothing is visible before `complete`. S3 takes parts from 5 MiB on, 10,000 at most."""
+        ...
+
+    def sign_part(self, upload: PartedUpload, number: int, *, expires_seconds: int) -> SignedRequest:
+        """Sign a PUT of exactly one part. It may be sent again with the same bytes; of others any may count."""
+        ...
+
+    def write_part(self, upload: PartedUpload, number: int, content: bytes) -> None:
+        """Store a part ourselves; raise `WrongSize` unless it has the bytes of that part."""
+        ...
+
+    def parts(self, upload: PartedUpload) -> dict[int, int]:
+        """Return the sizes of the parts that are in the store, by number; raise `ObjectNotFound` for a lost upload."""
+        ...
+
+    def complete(self, upload: PartedUpload) -> None:
+        """Make the object of its parts. A second call is no error.
+
+        Raises:
+            PartsMissing: Parts are not there, or have another size.
+            ObjectNotFound: The upload was aborted.
+        """
+        ...
+
+    def abort(self, upload: PartedUpload) -> None:
+        """Drop an upload and its parts; one that does not exist is no error."""
+        ...
+
+
+class ObjectIndex(Protocol):
+    """What can be done with objects without moving their bytes through us."""
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield the objects whose keys begin with `prefix`, by key; their content types may be left empty."""
+        ...
+
+    def move(self, key: str, target: str) -> bool:
+        """Give an object another key, create-only: return False, and leave both, when the target exists.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+        """
         ...

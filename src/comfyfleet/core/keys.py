@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from comfyfleet.core.errors import Invalid, NotFound
+from comfyfleet.core.errors import Conflict, Invalid, NotFound
 
 MAX_KEY_BYTES: Final = 1024
 MAX_SEGMENT_BYTES: Final = 255
@@ -21,6 +21,18 @@ class ObjectNotFound(NotFound):
     """There is no object of this key."""
 
     code = "object_not_found"
+
+
+class WrongSize(Invalid):
+    """More or fewer bytes came than were announced."""
+
+    code = "wrong_size"
+
+
+class PartsMissing(Conflict):
+    """An upload cannot be completed: parts of it have not arrived."""
+
+    code = "parts_missing"
 
 
 def check_key(key: str) -> str:

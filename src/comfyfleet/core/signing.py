@@ -28,7 +28,10 @@ class SignatureExpired(Forbidden):
 
 @dataclass(frozen=True)
 class Grant:
-    """What one signed URL allows: a method on a key, with that type and size (of a PUT) or file name (of a GET)."""
+    """What one signed URL allows: a method on a key, with that type and size (of a PUT) or file name (of a GET).
+
+    With `upload` it is a PUT of `size` bytes from `offset` on: part number `part` of that upload.
+    """
 
     method: str
     bucket: str
@@ -37,6 +40,9 @@ class Grant:
     content_type: str | None = None
     size: int | None = None
     filename: str | None = None
+    upload: str | None = None
+    part: int = 0
+    offset: int = 0
 
 
 def sign(grant: Grant, signing_key: bytes) -> str:
@@ -48,6 +54,8 @@ def sign(grant: Grant, signing_key: bytes) -> str:
         query["size"] = str(grant.size)
     if grant.filename is not None:
         query["filename"] = grant.filename
+    if grant.upload is not None:
+        query |= {"upload": grant.upload, "part": str(grant.part), "offset": str(grant.offset)}
     query["signature"] = _signature(grant.method, grant.bucket, grant.key, query, signing_key)
     return f"{_PATH}/{quote(grant.bucket, safe='')}/{quote(grant.key)}?{urlencode(query)}"
 
@@ -76,6 +84,9 @@ def verify(method: str, bucket: str, key: str, query: Mapping[str, str], *, sign
         content_type=signed.get("type"),
         size=int(signed["size"]) if "size" in signed else None,
         filename=signed.get("filename"),
+        upload=signed.get("upload"),
+        part=int(signed.get("part", 0)),
+        offset=int(signed.get("offset", 0)),
     )
 
 

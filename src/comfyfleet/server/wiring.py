@@ -8,9 +8,11 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from comfyfleet import names
+from comfyfleet.cloud.aws.parts import S3PartStore
 from comfyfleet.cloud.aws.s3 import S3ObjectStore, make_s3_client
 from comfyfleet.cloud.local.objects import DiskObjectStore
-from comfyfleet.cloud.ports import ObjectStore
+from comfyfleet.cloud.local.parts import DiskPartStore
+from comfyfleet.cloud.ports import ObjectIndex, ObjectStore, PartStore
 from comfyfleet.server.db import Sessions, make_engine, make_sessions
 from comfyfleet.server.notifier import Notifier
 from comfyfleet.server.settings import ServerSettings
@@ -33,6 +35,8 @@ class Wiring:
     notifier: Notifier
     media: ObjectStore
     models: ObjectStore
+    model_parts: PartStore
+    model_index: ObjectIndex
     disk_stores: dict[str, DiskObjectStore] = field(default_factory=dict)
     clock: Clock = utc_now
 
@@ -43,6 +47,7 @@ def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
     disk_stores: dict[str, DiskObjectStore] = {}
     media = _media_store(settings, disk_stores)
     models = _models_store(settings, disk_stores)
+    model_parts = S3PartStore(models) if isinstance(models, S3ObjectStore) else DiskPartStore(models)
     return Wiring(
         settings=settings,
         engine=engine,
@@ -50,6 +55,8 @@ def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
         notifier=Notifier(settings.sqlalchemy_url),
         media=media,
         models=models,
+        model_parts=model_parts,
+        model_index=model_parts,
         disk_stores=disk_stores,
         clock=clock,
     )
@@ -62,7 +69,7 @@ def _media_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStor
     return _s3_store(settings.aws_bucket, settings, endpoint, key, secret)
 
 
-def _models_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> ObjectStore:
+def _models_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> S3ObjectStore | DiskObjectStore:
     if settings.comfyui_models_bucket is None:
         return _disk_store(settings.comfyui_models_disk, settings, disk_stores)
     return _s3_store(

@@ -16,8 +16,10 @@ from fastapi import FastAPI
 from moto.server import ThreadedMotoServer
 from tests.support.seaweedfs import client_of, seaweedfs
 
+from comfyfleet.cloud.aws.parts import S3PartStore
 from comfyfleet.cloud.aws.s3 import S3ObjectStore, make_s3_client
 from comfyfleet.cloud.local.objects import DiskObjectStore
+from comfyfleet.cloud.local.parts import DiskPartStore
 from comfyfleet.cloud.ports import ObjectStore, SignedRequest
 from comfyfleet.server.errors import install_error_handlers
 from comfyfleet.server.objects.routes import make_router
@@ -30,6 +32,7 @@ class Target:
     name: str
     store: ObjectStore
     base_url: str
+    parts: DiskPartStore | S3PartStore
     checks_signatures: bool = True
 
     def url(self, signed: SignedRequest) -> str:
@@ -60,7 +63,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     if request.param == "disk":
         store = DiskObjectStore(tmp_path, "bucket", b"signing key")
         with served(store) as base_url:
-            yield Target("disk", store, base_url)
+            yield Target("disk", store, base_url, DiskPartStore(store))
         return
     endpoint = request.getfixturevalue(f"{request.param}_endpoint")
     is_moto = request.param == "moto"
@@ -68,7 +71,8 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     client = make_s3_client(**keys) if is_moto else client_of(endpoint)
     bucket = f"b-{uuid4().hex}"
     client.create_bucket(Bucket=bucket)
-    yield Target(request.param, S3ObjectStore(bucket, client), endpoint, checks_signatures=not is_moto)
+    s3 = S3ObjectStore(bucket, client)
+    yield Target(request.param, s3, endpoint, S3PartStore(s3), checks_signatures=not is_moto)
     client.close()
 
 

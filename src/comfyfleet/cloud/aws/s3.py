@@ -14,6 +14,7 @@ from comfyfleet.core.keys import check_content_type, check_key
 
 _PRECONDITION_FAILED: Final = 412
 _CONFLICT: Final = 409
+_RANGE_BEYOND_END: Final = 416
 _CREATE_ATTEMPTS: Final = 3
 
 
@@ -49,7 +50,7 @@ class S3ObjectStore:
 
     def __init__(self, bucket: str, client: Any) -> None:
         self.bucket = bucket
-        self._client = client
+        self.client = client
 
     def sign_get(self, key: str, *, expires_seconds: int, filename: str | None = None) -> SignedRequest:
         """Sign a GET; see `ObjectStore`."""
@@ -73,18 +74,25 @@ class S3ObjectStore:
         """Describe an object, or return None."""
         with aws_errors(f"Looking at '{key}'"):
             try:
-                found = self._client.head_object(Bucket=self.bucket, Key=check_key(key))
+                found = self.client.head_object(Bucket=self.bucket, Key=check_key(key))
             except ClientError as error:
                 if status_of(error) == 404:
                     return None
                 raise
         return StoredObject(key, found["ContentLength"], found["ContentType"], found["LastModified"])
 
-    def read(self, key: str) -> bytes:
-        """Return an object whole."""
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        """Return an object whole or in part; see `ObjectStore`."""
+        parameters = {"Bucket": self.bucket, "Key": check_key(key)}
+        if start or length is not None:
+            parameters["Range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
         with aws_errors(f"Reading '{key}'"):
-            found = self._client.get_object(Bucket=self.bucket, Key=check_key(key))
-            content: bytes = found["Body"].read()
+            try:
+                content: bytes = self.client.get_object(**parameters)["Body"].read()
+            except ClientError as error:
+                if status_of(error) != _RANGE_BEYOND_END:
+                    raise
+                return b""
         return content
 
     def write(self, key: str, content: bytes, *, content_type: str, create_only: bool = False) -> bool:
@@ -93,17 +101,17 @@ class S3ObjectStore:
         with aws_errors(f"Writing '{key}'"):
             if create_only:
                 return self._create(parameters, content)
-            self._client.put_object(**parameters, Body=content)
+            self.client.put_object(**parameters, Body=content)
         return True
 
     def delete(self, key: str) -> None:
         """Remove an object."""
         with aws_errors(f"Deleting '{key}'"):
-            self._client.delete_object(Bucket=self.bucket, Key=check_key(key))
+            self.client.delete_object(Bucket=self.bucket, Key=check_key(key))
 
     def _create(self, parameters: dict[str, str], content: bytes, attempts: int = _CREATE_ATTEMPTS) -> bool:
         try:
-            self._client.put_object(**parameters, Body=content, IfNoneMatch="*")
+            self.client.put_object(**parameters, Body=content, IfNoneMatch="*")
         except ClientError as error:
             if status_of(error) == _PRECONDITION_FAILED:
                 return False
@@ -117,6 +125,6 @@ class S3ObjectStore:
         self, method: str, operation: str, parameters: dict[str, Any], headers: dict[str, str], expires_seconds: int
     ) -> SignedRequest:
         with aws_errors("Signing a URL"):
-            url = self._client.generate_presigned_url(operation, Params=parameters, ExpiresIn=expires_seconds)
+            url = self.client.generate_presigned_url(operation, Params=parameters, ExpiresIn=expires_seconds)
         expires_at = datetime.now(UTC) + timedelta(seconds=expires_seconds)
         return SignedRequest(method, url, headers, expires_at)

@@ -24,7 +24,7 @@ from comfyfleet.cloud.local.disk import sync_folder
 from comfyfleet.cloud.local.folders import make_folders, prune
 from comfyfleet.cloud.ports import SignedRequest, StoredObject
 from comfyfleet.core.errors import Invalid, Unavailable
-from comfyfleet.core.keys import ObjectNotFound, check_content_type, check_key
+from comfyfleet.core.keys import ObjectNotFound, WrongSize, check_content_type, check_key
 from comfyfleet.core.signing import Grant, sign
 
 _ABANDONED: Final = timedelta(days=1)
@@ -35,12 +35,6 @@ class StorageFull(Unavailable):
     """The disk has no room, or refuses to write."""
 
     code = "storage_full"
-
-
-class WrongSize(Invalid):
-    """More or fewer bytes came than were announced."""
-
-    code = "wrong_size"
 
 
 class DiskObjectStore:
@@ -56,24 +50,24 @@ class DiskObjectStore:
         self.bucket = bucket
         self.signing_key = signing_key
         self.now = now
-        self._folder = root / check_key(bucket)
-        self._data = self._folder / "data"
-        self._incoming = self._folder / "incoming"
-        self._types = ContentTypes(self._folder / "types", self._incoming)
+        self.folder = root / check_key(bucket)
+        self._data = self.folder / "data"
+        self._incoming = self.folder / "incoming"
+        self._types = ContentTypes(self.folder / "types", self._incoming)
         for folder in (self._data, self._types.folder, self._incoming):
             folder.mkdir(parents=True, exist_ok=True)
         self._drop_abandoned()
 
     def sign_get(self, key: str, *, expires_seconds: int, filename: str | None = None) -> SignedRequest:
         """Sign a GET; see `ObjectStore`."""
-        grant = Grant("GET", self.bucket, check_key(key), self._expiry(expires_seconds), filename=filename)
+        grant = Grant("GET", self.bucket, check_key(key), self.expiry(expires_seconds), filename=filename)
         return SignedRequest("GET", sign(grant, self.signing_key), {}, grant.expires_at)
 
     def sign_put(self, key: str, *, expires_seconds: int, content_type: str, size: int | None = None) -> SignedRequest:
         """Sign a PUT; see `ObjectStore`."""
         check_content_type(content_type)
         grant = Grant(
-            "PUT", self.bucket, check_key(key), self._expiry(expires_seconds), content_type=content_type, size=size
+            "PUT", self.bucket, check_key(key), self.expiry(expires_seconds), content_type=content_type, size=size
         )
         return SignedRequest("PUT", sign(grant, self.signing_key), {"Content-Type": content_type}, grant.expires_at)
 
@@ -85,10 +79,12 @@ class DiskObjectStore:
         modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
         return StoredObject(key, status.st_size, self._types.of(key, status.st_ino), modified_at)
 
-    def read(self, key: str) -> bytes:
-        """Return an object whole."""
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        """Return an object whole or in part; see `ObjectStore`."""
         try:
-            return self.path_of(key).read_bytes()
+            with self.path_of(key).open("rb") as file:
+                file.seek(start)
+                return file.read(length)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise ObjectNotFound(f"There is no object '{key}' in '{self.bucket}'.") from None
 
@@ -100,12 +96,19 @@ class DiskObjectStore:
 
     def delete(self, key: str) -> None:
         """Remove an object, and the folders that it leaves empty: their names may become keys."""
-        with _disk_errors(), self._alone():
+        with disk_errors(), self._alone():
             if self._status(key) is None:
                 return
             self.path_of(key).unlink()
             prune(self.path_of(key).parent, self._data)
             self._types.forget(key)
+
+    def forget(self, key: str) -> None:
+        """Drop what is left of an object whose file was put elsewhere."""
+        with disk_errors(), self._alone():
+            if self._status(key) is None:
+                prune(self.path_of(key).parent, self._data)
+                self._types.forget(key)
 
     def path_of(self, key: str) -> Path:
         """Return where an object's bytes lie."""
@@ -120,7 +123,7 @@ class DiskObjectStore:
         """
         check_key(key)
         check_content_type(content_type)
-        with _disk_errors():
+        with disk_errors():
             return DiskWriter(self, self._incoming / secrets.token_hex(16), key, content_type, size, max_size)
 
     def put_in_place(self, temporary: Path, key: str, content_type: str, *, create_only: bool) -> bool:
@@ -147,7 +150,7 @@ class DiskObjectStore:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep every other thread and process from changing what is in place."""
-        with (self._folder / "lock").open("w") as lock:
+        with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -159,7 +162,8 @@ class DiskObjectStore:
                 if path.stat().st_mtime < oldest:
                     path.unlink()
 
-    def _expiry(self, seconds: int) -> datetime:
+    def expiry(self, seconds: int) -> datetime:
+        """Return when a URL that is signed now ends."""
         return (self.now() + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
@@ -189,14 +193,14 @@ class DiskWriter:
         self._written += len(chunk)
         if self._limit is not None and self._written > self._limit:
             raise self._wrong_size()
-        with _disk_errors():
+        with disk_errors():
             self._file.write(chunk)
 
     def commit(self, *, create_only: bool = False) -> bool:
         """Make the object durable and visible; return False when `create_only` and there was one already."""
         if self._size is not None and self._written != self._size:
             raise self._wrong_size()
-        with _disk_errors():
+        with disk_errors():
             self._file.flush()
             os.fsync(self._file.fileno())
             return self._store.put_in_place(self._temporary, self._key, self._content_type, create_only=create_only)
@@ -224,7 +228,7 @@ class DiskWriter:
 
 
 @contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
     """Turn the disk's errors into ours."""
     try:
         yield

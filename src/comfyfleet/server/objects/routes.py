@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 from starlette.requests import ClientDisconnect
 
-from comfyfleet.cloud.local.objects import DiskObjectStore, WrongSize
+from comfyfleet.cloud.local.objects import DiskObjectStore, DiskWriter
+from comfyfleet.cloud.local.parts import DiskPartStore, PartWriter
 from comfyfleet.core.errors import Invalid
-from comfyfleet.core.keys import ObjectNotFound, check_key
+from comfyfleet.core.keys import ObjectNotFound, WrongSize, check_key
 from comfyfleet.core.signing import Grant, SignatureInvalid, verify
 
 _SHOWN_TYPES: Final = ("image/", "video/", "audio/")
@@ -90,9 +91,7 @@ def _limit(grant: Grant) -> int:
 
 async def _receive(store: DiskObjectStore, grant: Grant, request: Request) -> None:
     """Write the body as it comes, one large chunk at a time, off the event loop."""
-    with store.open_write(
-        grant.key, content_type=grant.content_type or "", size=grant.size, max_size=_limit(grant)
-    ) as writer:
+    with _open(store, grant) as writer:
         waiting = bytearray()
         async for chunk in request.stream():
             waiting += chunk
@@ -101,6 +100,13 @@ async def _receive(store: DiskObjectStore, grant: Grant, request: Request) -> No
                 waiting.clear()
         await asyncio.to_thread(writer.write, bytes(waiting))
         await asyncio.to_thread(writer.commit)
+
+
+def _open(store: DiskObjectStore, grant: Grant) -> DiskWriter | PartWriter:
+    if grant.upload is not None:
+        parts = DiskPartStore(store)
+        return parts.open_part(grant.upload, grant.part, offset=grant.offset, size=grant.size or 0)
+    return store.open_write(grant.key, content_type=grant.content_type or "", size=grant.size, max_size=_limit(grant))
 
 
 def _disposition(grant: Grant, content_type: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from comfyfleet.cloud.local.objects import DiskObjectStore, StorageFull, WrongSize
+from comfyfleet.cloud.local.objects import DiskObjectStore, StorageFull
 from comfyfleet.core.errors import Invalid
+from comfyfleet.core.keys import WrongSize
 
 OLD = (b"old", "image/png")
 NEW = (b"the new one", "video/mp4")
