@@ -1,15 +1,18 @@
 """Wire models of bundles, of what workflows need, and of a fleet's coverage."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from comfyfleet.core.assets import AssetKind
 from comfyfleet.core.bundles import Action
-from comfyfleet.protocol.api import Name, Slug, Strict
+from comfyfleet.protocol.api import Slug, Strict
 
 Reference = Annotated[str, Field(min_length=1, max_length=1000)]
+BundleName = Annotated[str, Field(max_length=100, pattern=r"^\w[^/\\@?#\x00-\x1f\x7f]*$")]
+"""A bundle's name stands in addresses and before `@version`."""
 
 
 class NewEntry(Strict):
@@ -21,15 +24,29 @@ class NewEntry(Strict):
 
 
 class NewBundle(Strict):
-    """A bundle to write. With `previous` it is the next version of that one: its entries, changed as said here."""
+    """A bundle to write. With `previous` it is the next version of that one: its entries, changed as said here.
 
-    name: Name | None = None
+    `for_workflows` (slugs) and `documents` (workflows as JSON) add what these workflows need and the rest lacks.
+    `accept_missing` goes on though the library lacks something that they need.
+    """
+
+    name: BundleName | None = None
     notes: str | None = Field(default=None, max_length=5000)
     entries: list[NewEntry] = Field(default_factory=list, max_length=10_000)
     for_workflows: list[Slug] = Field(default_factory=list, max_length=200)
+    documents: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=50)
     previous: Reference | None = None
     remove: list[Reference] = Field(default_factory=list, max_length=10_000)
     requirements_lock: str | None = Field(default=None, max_length=1_000_000)
+    accept_missing: bool = False
+
+
+class BundleRef(BaseModel):
+    """Which bundle is meant."""
+
+    bundle_id: str
+    name: str
+    version: int
 
 
 class EntryView(BaseModel):
@@ -44,38 +61,114 @@ class EntryView(BaseModel):
     action: Action
 
 
-class BundleView(BaseModel):
-    """A bundle. `active_in` names fleets as `stage/slug`."""
+class BundleSummary(BundleRef):
+    """A bundle without its entries. `active_in` names fleets as `stage/slug`; bytes count each digest once."""
 
-    bundle_id: str
-    name: str
-    version: int
     notes: str | None
     prefix: str
     manifest_sha256: str
     total_bytes: int
-    entries: list[EntryView]
+    entry_count: int
     active_in: list[str] = Field(default_factory=list)
     previous_id: str | None
     created_by: str
     created_at: datetime
 
 
+class BundleView(BundleSummary):
+    """A bundle."""
+
+    entries: list[EntryView]
+    requirements_lock: str | None = None
+
+
+class BundlePage(BaseModel):
+    """A page of bundles, newest first; `total` counts all."""
+
+    items: list[BundleSummary]
+    total: int
+
+
+class ManifestView(BaseModel):
+    """A bundle's manifest: `content` is the text whose UTF-8 has the digest `sha256`."""
+
+    bundle_id: str
+    key: str
+    sha256: str
+    content: str
+
+
 class MovedEntry(BaseModel):
-    """The same bytes under another path."""
+    """The same bytes under another path, or handled by another action."""
 
     before: EntryView
     after: EntryView
 
 
 class DifferenceView(BaseModel):
-    """What changes from one bundle to another."""
+    """What changes from one bundle to another. `bytes_to_fetch` counts digests that the first one lacks, once each."""
 
+    before: BundleRef
+    after: BundleRef
     added: list[EntryView]
     removed: list[EntryView]
     moved: list[MovedEntry]
     kept: int
     bytes_to_fetch: int
+
+
+class GcRequest(Strict):
+    """A clearing up of manifests that no bundle has; with `older_than_days` it also lists bundles never used."""
+
+    dry_run: bool = True
+    older_than_days: int | None = Field(default=None, ge=0, le=10_000)
+
+
+class GcView(BaseModel):
+    """What a clearing up removed, or with `dry_run` would remove. `unused` bundles are listed only."""
+
+    dry_run: bool
+    manifests: list[str]
+    unused: list[BundleSummary]
+
+
+class Where(StrEnum):
+    """Where something that a workflow needs is found."""
+
+    BUNDLE = "bundle"
+    LIBRARY = "library"
+    QUARANTINED = "quarantined"
+    MISSING = "missing"
+
+
+class NeededModel(BaseModel):
+    """A model file that workflows need under exactly this name; `url` and `sha256` as far as a workflow names them."""
+
+    filename: str
+    folder: str
+    kind: AssetKind
+    url: str | None
+    sha256: str | None
+    node_ids: list[str]
+    workflows: list[str] = Field(default_factory=list)
+    where: Where
+    asset_id: int | None = None
+    asset_sha256: str | None = None
+    target_path: str | None = None
+    note: str | None = None
+
+
+class NeededNode(BaseModel):
+    """A node class that is not ComfyUI's own; `package` and `version` as far as a workflow names them."""
+
+    class_type: str
+    package: str | None
+    version: str | None
+    node_ids: list[str]
+    workflows: list[str] = Field(default_factory=list)
+    where: Where
+    asset_id: int | None = None
+    target_path: str | None = None
 
 
 class AnalysisRequest(Strict):
@@ -85,8 +178,48 @@ class AnalysisRequest(Strict):
     fleet: str | None = Field(default=None, max_length=130)
 
 
+class AnalysisView(BaseModel):
+    """What a workflow needs and where that is; `bundle` is the fleet's active one."""
+
+    fleet: str | None
+    bundle: BundleRef | None
+    models: list[NeededModel]
+    nodes: list[NeededNode]
+
+
+class CoverageView(BaseModel):
+    """What a fleet's workflows need, and what of it a bundle has; complete when all is in the bundle."""
+
+    fleet: str
+    bundle: BundleRef | None
+    workflows: list[str]
+    models: list[NeededModel]
+    nodes: list[NeededNode]
+    is_complete: bool
+
+
 class NewActivation(Strict):
     """The bundle that a fleet is to point to, or none; `accept_missing` goes on though workflows lack something."""
 
     bundle: Reference | None
     accept_missing: bool = False
+
+
+class PointerView(BaseModel):
+    """Where a fleet points to now; `changed` tells whether it pointed elsewhere before."""
+
+    fleet: str
+    bundle: BundleRef | None
+    prefix: str | None
+    changed: bool
+    accepted_missing: list[str]
+
+
+class ActivationView(BaseModel):
+    """One line of a fleet's history. `bundle` is `name@version`; both are null when the fleet was deactivated."""
+
+    at: datetime
+    by: str
+    bundle_id: str | None
+    bundle: str | None
+    accepted_missing: list[str]
