@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 
@@ -27,6 +28,22 @@ class SignedRequest:
     url: str
     headers: dict[str, str]
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class ObjectPlace:
+    """Where an object's bytes can be read: a file on this disk, or a URL that opens by itself for a while."""
+
+    path: Path | None = None
+    url: str | None = None
+
+
+class ObjectSource(Protocol):
+    """A bucket that a machine reads; small, so that a machine starts quickly."""
+
+    def locate(self, key: str) -> ObjectPlace:
+        """Tell where an object's bytes are; whether there are any, shows when they are read. Safe in threads."""
+        ...
 
 
 class ObjectStore(Protocol):
