@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,20 +117,39 @@ def test_ctrl_c_while_waiting_cancels_the_job(fake_plane: "FakePlane", clip: Pat
     fake_plane.streams(17, fake_plane.job())
     fake_plane.says("POST", "/api/jobs/17/cancel", fake_plane.job(JobStatus.CANCELED))
     command = [sys.executable, "-m", "comfyfleet", "--url", fake_plane.url, "--api-key", "cfk_x", "run", "caption"]
-    child = subprocess.Popen(
-        [*command, "-i", str(clip), "-s", "prompt=a"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
-    deadline = time.monotonic() + 20
-    while not fake_plane.of("GET", "/api/jobs/17/events") and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
-    _, stderr = child.communicate(timeout=20)
+    with foreground([*command, "-i", str(clip), "-s", "prompt=a"]) as child:
+        deadline = time.monotonic() + 60
+        while not fake_plane.of("GET", "/api/jobs/17/events") and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130, stderr
     assert len(fake_plane.of("POST", "/api/jobs/17/cancel")) == 1
     assert "canceling job 17" in stderr
     assert "Job 17 was canceled; its 3 credits are returned." in stderr
     assert "Traceback" not in stderr
+
+
+@contextmanager
+def foreground(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a program as a terminal's foreground does, and end it afterwards whatever happened.
+
+    A shell lets what it starts with `&` ignore SIGINT, and so do the children of that: also ours, when the tests run in
+    the background. A signal that is caught here, however, is the default's again in a child.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        child = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with child:  # closes its pipes and waits for it
+        try:
+            yield child
+        finally:
+            child.kill()
