@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from tests.support.control_plane import FLEET, FLEET_SECRET, ControlPlane
@@ -64,3 +65,28 @@ async def test_a_wrong_request_says_which_field(control_plane: ControlPlane) -> 
     assert "effect" in missing.json()["message"]
     assert nothing.status_code == 404
     assert nothing.json()["error"]["kind"] == "not_found"
+
+
+@pytest.mark.parametrize("number", [2**63, 2**100, 0, -(2**70)])
+async def test_a_number_that_is_no_id_is_refused(control_plane: ControlPlane, number: int) -> None:
+    tenant = await control_plane.new_tenant("alpha")
+    async with control_plane.client() as admin:
+        answers = [
+            await admin.get("/api/jobs", params={"before": number}),
+            await admin.get(f"/api/tenants/{tenant.slug}/ledger", params={"before": number}),
+            await admin.get(f"/api/jobs/{number}"),
+            await admin.get(f"/api/jobs/{number}/timeline"),
+            await admin.get(f"/api/jobs/{number}/events"),
+            await admin.post(f"/api/jobs/{number}/cancel"),
+        ]
+    assert [answer.status_code for answer in answers] == [422] * 6
+    assert {answer.json()["error"]["code"] for answer in answers} == {"request_invalid"}
+
+
+async def test_the_largest_id_is_asked_for_like_any_other(control_plane: ControlPlane) -> None:
+    largest = 2**63 - 1
+    async with control_plane.client() as admin:
+        page = await admin.get("/api/jobs", params={"before": largest})
+        job = await admin.get(f"/api/jobs/{largest}")
+    assert page.status_code == 200
+    assert job.status_code == 404

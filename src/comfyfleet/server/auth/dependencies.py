@@ -1,10 +1,10 @@
-"""What routes ask for: the wiring, a transaction, and the caller."""
+"""What routes ask for: the wiring, a transaction, the caller, and numbers that can be ids."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet import names
@@ -16,9 +16,16 @@ from comfyfleet.server.auth.principal import (
     Principal,
 )
 from comfyfleet.server.auth.service import identify
+from comfyfleet.server.models.base import MAX_BIG_ID
 from comfyfleet.server.wiring import Wiring
 
 _SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
+
+RowId = Annotated[int, Path(ge=1, le=MAX_BIG_ID)]
+"""The id of a row, as a part of a path."""
+
+Before = Annotated[int | None, Query(ge=1, le=MAX_BIG_ID)]
+"""The id that the page before ended with, in a list that is newest first."""
 
 
 def wiring_of(request: Request) -> Wiring:

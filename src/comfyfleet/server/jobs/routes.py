@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from comfyfleet.core.jobs import JobEvent, JobStatus
 from comfyfleet.protocol import api
 from comfyfleet.protocol.envelope import Envelope, Page
-from comfyfleet.server.auth.dependencies import SignedIn, Transaction, WiringDep, absolute
+from comfyfleet.server.auth.dependencies import Before, RowId, SignedIn, Transaction, WiringDep, absolute
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.jobs import repository, service
 from comfyfleet.server.jobs.enqueue import enqueue
@@ -49,7 +49,7 @@ async def list_jobs(
     principal: SignedIn,
     session: Transaction,
     wiring: WiringDep,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Before = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     status: JobStatus | None = None,
 ) -> Envelope[Page[api.JobView]]:
@@ -61,7 +61,7 @@ async def list_jobs(
 
 @router.get("/{job_id}")
 async def show_job(
-    job_id: int, request: Request, principal: SignedIn, session: Transaction, wiring: WiringDep
+    job_id: RowId, request: Request, principal: SignedIn, session: Transaction, wiring: WiringDep
 ) -> Envelope[api.JobView]:
     """Show a job."""
     job = await service.find(session, principal, job_id)
@@ -69,7 +69,7 @@ async def show_job(
 
 
 @router.get("/{job_id}/timeline")
-async def show_timeline(job_id: int, principal: SignedIn, session: Transaction) -> Envelope[list[api.JobEventView]]:
+async def show_timeline(job_id: RowId, principal: SignedIn, session: Transaction) -> Envelope[list[api.JobEventView]]:
     """Show what happened to a job."""
     job = await service.find(session, principal, job_id)
     return Envelope(
@@ -82,7 +82,7 @@ async def show_timeline(job_id: int, principal: SignedIn, session: Transaction) 
 
 @router.post("/{job_id}/cancel")
 async def cancel_job(
-    job_id: int, request: Request, principal: SignedIn, session: Transaction, wiring: WiringDep
+    job_id: RowId, request: Request, principal: SignedIn, session: Transaction, wiring: WiringDep
 ) -> Envelope[api.JobView]:
     """Cancel a job, or ask its worker to stop."""
     job = await service.cancel(session, wiring, principal, job_id)
@@ -90,7 +90,7 @@ async def cancel_job(
 
 
 @router.get("/{job_id}/events")
-async def stream_events(job_id: int, request: Request, principal: SignedIn, wiring: WiringDep) -> StreamingResponse:
+async def stream_events(job_id: RowId, request: Request, principal: SignedIn, wiring: WiringDep) -> StreamingResponse:
     """Stream a job as server-sent events: at once, at each change, and to the end with its final state."""
     async with wiring.sessions.begin() as session:
         await service.find(session, principal, job_id)

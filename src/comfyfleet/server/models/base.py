@@ -1,12 +1,15 @@
 """What all tables share: names of constraints, and the types of common columns."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Uuid, func, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+MAX_BIG_ID: Final = 2**63 - 1
+"""What a `BigId` can be at most; Postgres refuses to compare it with more."""
 
 BigId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 UuidId = Annotated[UUID, mapped_column(Uuid(), primary_key=True, server_default=text("gen_random_uuid()"))]

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from comfyfleet.core.credits import Balance, EntryKind
 from comfyfleet.protocol import api
 from comfyfleet.protocol.envelope import Envelope, Page
-from comfyfleet.server.auth.dependencies import Administrator, AnyoneSignedIn, SignedIn, Transaction, WiringDep
+from comfyfleet.server.auth.dependencies import Administrator, AnyoneSignedIn, Before, SignedIn, Transaction, WiringDep
 from comfyfleet.server.credits import repository as ledger
 from comfyfleet.server.credits import service as credit_service
 from comfyfleet.server.models import ApiKey, CreditEntry, Tenant
@@ -18,7 +18,6 @@ from comfyfleet.server.tenants import repository, service
 router = APIRouter(prefix="/api", tags=["tenants"])
 
 Limit = Annotated[int, Query(ge=1, le=200)]
-Before = Annotated[int | None, Query(ge=1)]
 
 
 @router.get("/me")

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from comfyfleet.core.jobs import JobStatus
-from comfyfleet.server.auth.dependencies import WiringDep
+from comfyfleet.server.auth.dependencies import Before, WiringDep
 from comfyfleet.server.jobs import repository
 from comfyfleet.server.models import Job
 from comfyfleet.web.templating import render
@@ -16,8 +16,6 @@ from comfyfleet.web.visitors import balance_of, detour, visitor
 router = APIRouter(include_in_schema=False)
 
 RUNS_ON_A_PAGE: Final = 20
-
-JobId = Annotated[int | None, Query(ge=1, lt=2**63)]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Run:
 
 
 @router.get("/runs")
-async def show_runs(request: Request, wiring: WiringDep, before: JobId = None) -> Response:
+async def show_runs(request: Request, wiring: WiringDep, before: Before = None) -> Response:
     """List the runs of the visitor's tenant, newest first; `before` is the id that the page before ended with."""
     person = await visitor(request, wiring)
     if person is None:
