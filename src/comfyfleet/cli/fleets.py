@@ -1,11 +1,13 @@
-"""`comfyfleet fleets`: list, create, assign; and `comfyfleet workers`."""
+"""`comfyfleet fleets`: list, create, assign, and which bundle each points to; and `comfyfleet workers`."""
 
 from typing import Annotated
 
 import typer
 
 from comfyfleet import names
+from comfyfleet.cli import fleet_bundles
 from comfyfleet.cli.errors import UsageProblem
+from comfyfleet.cli.fleet_bundles import Slug, Stage
 from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
 from comfyfleet.cli.output import print_json, print_table, say
 from comfyfleet.cli.requests import make
@@ -13,11 +15,18 @@ from comfyfleet.cli.session import open_plane
 from comfyfleet.client.api import ControlPlane
 from comfyfleet.protocol.api import FleetView, NewFleet, WorkerView
 
-app = typer.Typer(no_args_is_help=True, help="Fleets of machines: list, create, assign workflows (administrators).")
+app = typer.Typer(no_args_is_help=True, help="Fleets of machines, their workflows and their bundle (administrators).")
 workers_app = typer.Typer(no_args_is_help=True, help="Workers, the agents on machines (administrators).")
 
-Stage = Annotated[str, typer.Option("--stage", help="Stage of the fleet.")]
-Slug = Annotated[str, typer.Argument(metavar="FLEET", help="Slug of the fleet.")]
+app.command(
+    "activate",
+    epilog=examples(
+        "comfyfleet fleets activate gpu-default sdxl", "comfyfleet fleets activate gpu-default sdxl@3 --yes"
+    ),
+)(fleet_bundles.activate)
+app.command("deactivate")(fleet_bundles.deactivate)
+app.command("coverage", epilog=examples("comfyfleet fleets coverage gpu-default --bundle sdxl"))(fleet_bundles.coverage)
+app.command("history")(fleet_bundles.history)
 
 
 @app.command("list")

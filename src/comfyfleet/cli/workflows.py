@@ -1,11 +1,15 @@
-"""`comfyfleet workflows`: list, show, import."""
+"""`comfyfleet workflows`: list, show, import, analyze."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from comfyfleet.cli.errors import UsageProblem
+from comfyfleet import names
+from comfyfleet.cli.bundle_entries import read_document
+from comfyfleet.cli.bundle_tables import name_of, show_needs
+from comfyfleet.cli.bundles import open_bundles
+from comfyfleet.cli.errors import ExitCode, UsageProblem
 from comfyfleet.cli.json_files import read_json, read_json_file
 from comfyfleet.cli.options import JsonFlag, examples
 from comfyfleet.cli.output import print_json, print_record, print_table, say
@@ -13,7 +17,7 @@ from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import is_found, open_plane
 from comfyfleet.protocol.api import NewWorkflow, PropertyModel
 
-app = typer.Typer(no_args_is_help=True, help="Workflows of ComfyUI: list, show, import (administrators).")
+app = typer.Typer(no_args_is_help=True, help="Workflows of ComfyUI: list, show, import, analyze (administrators).")
 
 
 @app.command("list")
@@ -106,6 +110,38 @@ def import_workflow(
         print_json(view)
     else:
         say(f"Workflow '{view.slug}' was {'imported' if is_new else 'replaced'}.")
+
+
+@app.command(
+    "analyze",
+    epilog=examples(
+        "comfyfleet workflows analyze flow.json", "comfyfleet workflows analyze flow.json --fleet gpu-default --check"
+    ),
+)
+def analyze(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A workflow as ComfyUI saves it or as its Export (API) writes it.")],
+    fleet: Annotated[
+        str | None, typer.Option("--fleet", metavar="[STAGE/]FLEET", help="Also look into this fleet's active bundle.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="End with 1 when something is missing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say which model files and custom nodes a workflow needs, and where each is: bundle, library, or missing."""
+    document = read_document(file)
+    if fleet is not None and "/" not in fleet:
+        fleet = f"{names.LOCAL_STAGE}/{fleet}"
+    with open_bundles(context) as plane:
+        view = plane.analyze(document, fleet)
+    if as_json:
+        print_json(view)
+    else:
+        show_needs(view.models, view.packages)
+        where = "the library" if view.fleet is None else f"the bundle of {view.fleet} ({name_of(view.bundle)})"
+        what = f"Not in {where}: {len(view.lacking)} of these." if view.lacking else f"All that it needs is in {where}."
+        say(what)
+    if check and view.lacking:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _properties(text: str | None) -> Any:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 
@@ -13,6 +13,9 @@ from comfyfleet.protocol.api import Slug, Strict
 Reference = Annotated[str, Field(min_length=1, max_length=1000)]
 BundleName = Annotated[str, Field(max_length=100, pattern=r"^\w[^/\\@?#\x00-\x1f\x7f]*$")]
 """A bundle's name stands in addresses and before `@version`."""
+
+
+_NO_NUL: Final = r"^[^\x00]*$"  # which Postgres cannot store
 
 
 class NewEntry(Strict):
@@ -31,13 +34,13 @@ class NewBundle(Strict):
     """
 
     name: BundleName | None = None
-    notes: str | None = Field(default=None, max_length=5000)
+    notes: str | None = Field(default=None, max_length=5000, pattern=_NO_NUL)
     entries: list[NewEntry] = Field(default_factory=list, max_length=10_000)
     for_workflows: list[Slug] = Field(default_factory=list, max_length=200)
     documents: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=50)
     previous: Reference | None = None
     remove: list[Reference] = Field(default_factory=list, max_length=10_000)
-    requirements_lock: str | None = Field(default=None, max_length=1_000_000)
+    requirements_lock: str | None = Field(default=None, max_length=1_000_000, pattern=_NO_NUL)
     accept_missing: bool = False
 
 
@@ -142,7 +145,11 @@ class Where(StrEnum):
 
 
 class NeededModel(BaseModel):
-    """A model file that workflows need under exactly this name; `url` and `sha256` as far as a workflow names them."""
+    """A model file that workflows need under exactly this name; `url` and `sha256` as far as a workflow names them.
+
+    `folder` is empty where nothing tells it. What no node that runs uses (`is_used` is false) never counts as lacking.
+    `target_path` is where ComfyUI looks for it; `note` says what is near but not right.
+    """
 
     filename: str
     folder: str
@@ -151,24 +158,23 @@ class NeededModel(BaseModel):
     sha256: str | None
     node_ids: list[str]
     workflows: list[str] = Field(default_factory=list)
+    is_used: bool = True
     where: Where
     asset_id: int | None = None
-    asset_sha256: str | None = None
     target_path: str | None = None
     note: str | None = None
 
 
-class NeededNode(BaseModel):
-    """A node class that is not ComfyUI's own; `package` and `version` as far as a workflow names them."""
+class NeededPackage(BaseModel):
+    """Custom nodes of one package; `package` is null for a class whose package the workflow does not name."""
 
-    class_type: str
     package: str | None
     version: str | None
-    node_ids: list[str]
+    class_types: list[str]
     workflows: list[str] = Field(default_factory=list)
+    is_used: bool = True
     where: Where
-    asset_id: int | None = None
-    target_path: str | None = None
+    asset_ids: list[int] = Field(default_factory=list)
 
 
 class AnalysisRequest(Strict):
@@ -179,23 +185,27 @@ class AnalysisRequest(Strict):
 
 
 class AnalysisView(BaseModel):
-    """What a workflow needs and where that is; `bundle` is the fleet's active one."""
+    """What a workflow needs and where that is; `bundle` is the fleet's active one.
+
+    `lacking` has a line for each thing that the library lacks, or with a fleet for each that the fleet's bundle lacks.
+    """
 
     fleet: str | None
     bundle: BundleRef | None
     models: list[NeededModel]
-    nodes: list[NeededNode]
+    packages: list[NeededPackage]
+    lacking: list[str]
 
 
 class CoverageView(BaseModel):
-    """What a fleet's workflows need, and what of it a bundle has; complete when all is in the bundle."""
+    """What a fleet's workflows need, and what of it a bundle has; `lacking` has a line for each thing it lacks."""
 
     fleet: str
     bundle: BundleRef | None
     workflows: list[str]
     models: list[NeededModel]
-    nodes: list[NeededNode]
-    is_complete: bool
+    packages: list[NeededPackage]
+    lacking: list[str]
 
 
 class NewActivation(Strict):
