@@ -18,6 +18,7 @@ from comfyfleet.worker.addresses import bare
 from comfyfleet.worker.backoff import Backoff
 from comfyfleet.worker.comfyui.client import ComfyUI
 from comfyfleet.worker.errors import InputMissing, InputUnavailable
+from comfyfleet.worker.outcome.paths import JOB_FOLDER_PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ async def bring_inputs(storage: httpx.AsyncClient, comfyui: ComfyUI, job: Leased
         InputRefused, ComfyUIUnreachable: ComfyUI does not take it.
     """
     files = files_of(job)
-    subfolder = f"comfyfleet-job-{job.job_id}-{job.attempt}"
+    subfolder = f"{JOB_FOLDER_PREFIX}{job.job_id}-{job.attempt}"
     named: dict[str, str] = {}
     for file, filename in zip(files, filenames(files), strict=True):
         path = folder / filename

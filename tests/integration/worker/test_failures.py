@@ -42,7 +42,7 @@ async def test_a_node_that_raises_is_told_with_its_reason(crew: Crew, plane: Pla
     async with crew.worker(comfyui.url):
         failed = await plane.told("fail")
     assert (failed["error_code"], failed["retryable"]) == ("execution_failed", False)
-    assert failed["error_message"].startswith("Node 1 (LoadImage): cannot identify image file")
+    assert failed["error_message"].startswith("Node 1 (LoadImage): cannot identify image file 'broken.png'")
 
 
 async def test_a_job_that_is_no_workflow_fails_and_the_worker_goes_on(

@@ -13,6 +13,7 @@ import httpx
 from comfyfleet.core.graphs import Graph
 from comfyfleet.worker.errors import ComfyUISilent, ComfyUIUnreachable, InputRefused, OutputLost, PromptInvalid
 from comfyfleet.worker.outcome.files import OutputFile
+from comfyfleet.worker.outcome.paths import without_folders
 from comfyfleet.worker.outcome.refusals import refusal
 
 _SLOW_SECONDS: Final = 120.0
@@ -182,5 +183,5 @@ def _object_of(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def _excerpt(response: httpx.Response) -> str:
-    text = " ".join(response.text.split())[:300]
+    text = without_folders(" ".join(response.text.split()))[:300]
     return f"{response.status_code}: {text}" if text else str(response.status_code)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from comfyfleet.worker.errors import AttemptFailed, ExecutionFailed, Interrupted, OutOfMemory, Place
+from comfyfleet.worker.outcome.paths import without_folders
 
 _MOST_CHARACTERS: Final = 2000
 
@@ -28,7 +29,7 @@ def failure(entry: Mapping[str, Any]) -> AttemptFailed | None:
 def _execution_failure(error: Mapping[str, Any]) -> AttemptFailed:
     place = _place(error)
     exception_type = str(error.get("exception_type") or "an error without a name")
-    reason = str(error.get("exception_message") or "").strip()[:_MOST_CHARACTERS]
+    reason = without_folders(str(error.get("exception_message") or "").strip())[:_MOST_CHARACTERS]
     message = f"{place}: {reason} ({exception_type})" if reason else f"{place}: {exception_type}"
     # torch.OutOfMemoryError, and torch.cuda.OutOfMemoryError before PyTorch 2.5
     is_memory = exception_type.rsplit(".", 1)[-1] == "OutOfMemoryError"

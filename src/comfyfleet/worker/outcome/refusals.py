@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from comfyfleet.core.graphs import Graph
 from comfyfleet.worker.errors import Place, PromptInvalid
+from comfyfleet.worker.outcome.paths import without_folders
 
 _MOST_SENTENCES: Final = 10
 _FILENAME: Final = re.compile(r"\.[A-Za-z0-9]{2,12}$")
@@ -23,7 +24,7 @@ def refusal(body: Mapping[str, Any], graph: Graph) -> PromptInvalid | None:
         found = [_prompt_objection(error, graph)]
     if not found:
         return None
-    sentences = [sentence for _, sentence in found[:_MOST_SENTENCES]]
+    sentences = [without_folders(sentence) for _, sentence in found[:_MOST_SENTENCES]]
     if len(found) > _MOST_SENTENCES:
         sentences.append(f"And {len(found) - _MOST_SENTENCES} more.")
     return PromptInvalid("\n".join(sentences), place=found[0][0])

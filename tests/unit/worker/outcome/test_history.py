@@ -25,9 +25,7 @@ def test_an_execution_error_names_node_and_reason() -> None:
     assert isinstance(error, ExecutionFailed)
     assert not error.is_retryable
     assert error.place == Place("1", "LoadImage")
-    assert error.message == (
-        "Node 1 (LoadImage): cannot identify image file '/opt/comfyui/input/broken.png' (PIL.UnidentifiedImageError)"
-    )
+    assert error.message == ("Node 1 (LoadImage): cannot identify image file 'broken.png' (PIL.UnidentifiedImageError)")
 
 
 def test_an_error_after_an_output_is_a_failure() -> None:
