@@ -19,9 +19,12 @@ _SHOWN_TYPES: Final = ("image/", "video/", "audio/")
 _MAX_UNANNOUNCED_BYTES: Final = 5 * 2**30  # where a single PUT to S3 ends, too
 _CLIENT_CLOSED_REQUEST: Final = 499  # for the access log: nobody reads this answer
 _CHUNK_BYTES: Final = 1024 * 1024
+_MEDIA_POLICY: Final = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+"""Nothing runs. A browser shows a medium in a page of its own making, which fetches it again from here: not with
+`sandbox`, for then that page has no origin."""
+_FILE_POLICY: Final = "sandbox; default-src 'none'"
 _SAFETY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'; media-src 'self'; img-src 'self'",
     "Cache-Control": "private, max-age=3600",
     "Cross-Origin-Resource-Policy": "same-site",
 }
@@ -37,10 +40,12 @@ def make_router(stores: Mapping[str, DiskObjectStore]) -> APIRouter:
         found = await asyncio.to_thread(store.head, key)
         if found is None:
             raise ObjectNotFound("There is no such object.", hint="It may have been removed.")
+        is_shown = _is_shown(found.content_type)
         headers = {
             **_SAFETY_HEADERS,
+            "Content-Security-Policy": _MEDIA_POLICY if is_shown else _FILE_POLICY,
             "Content-Type": found.content_type,  # as a header, for a media type of text would be given a charset
-            "Content-Disposition": _disposition(grant, found.content_type),
+            "Content-Disposition": _disposition(grant, is_shown=is_shown),
         }
         return FileResponse(store.path_of(key), headers=headers)
 
@@ -109,9 +114,12 @@ def _open(store: DiskObjectStore, grant: Grant) -> DiskWriter | PartWriter:
     return store.open_write(grant.key, content_type=grant.content_type or "", size=grant.size, max_size=_limit(grant))
 
 
-def _disposition(grant: Grant, content_type: str) -> str:
+def _is_shown(content_type: str) -> bool:
     essence = content_type.partition(";")[0].strip().lower()
-    is_shown = essence.startswith(_SHOWN_TYPES) and not essence.endswith("xml")  # SVG is a document that can run
+    return essence.startswith(_SHOWN_TYPES) and not essence.endswith("xml")  # SVG is a document that can run
+
+
+def _disposition(grant: Grant, *, is_shown: bool) -> str:
     kind = "inline" if is_shown else "attachment"
     name = grant.filename or grant.key.rsplit("/", 1)[-1]
     return f"{kind}; filename*=UTF-8''{quote(name, safe='')}"
