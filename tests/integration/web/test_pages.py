@@ -85,6 +85,25 @@ async def test_signing_out_ends_the_session(control_plane: ControlPlane, signed_
         assert (await thief.get("/api/me")).status_code == 401
 
 
+@pytest.mark.parametrize("name", ["Sec-Fetch-Site", "Referer"])
+async def test_a_page_whose_session_ended_says_to_sign_in_again(
+    control_plane: ControlPlane, signed_in: httpx.AsyncClient, name: str
+) -> None:
+    await signed_in.post("/sign-out")
+    sent = {"Sec-Fetch-Site": "same-origin", "Referer": f"{control_plane.url}/effects/caption-video"}[name]
+    async with httpx.AsyncClient(base_url=control_plane.url, headers={name: sent}) as page:
+        answer = await page.get("/api/me")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_signed_in")
+    assert answer.json()["error"]["hint"] == "Sign in again."
+
+
+@pytest.mark.parametrize("headers", [{}, {"Referer": "https://elsewhere.example/"}, {"Sec-Fetch-Site": "cross-site"}])
+async def test_a_program_without_a_key_hears_of_keys(control_plane: ControlPlane, headers: dict[str, str]) -> None:
+    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers) as program:
+        answer = await program.get("/api/me")
+    assert answer.json()["error"]["hint"] == "Sign in, or send an API key as a bearer token."
+
+
 async def test_the_way_in_leads_back_to_the_run_that_was_asked_for(
     control_plane: ControlPlane, signed_in: httpx.AsyncClient
 ) -> None:

@@ -58,12 +58,7 @@ def check_same_site(request: Request) -> None:
     """Raise `CrossSiteRefused` for a request that changes something and was not made by our own pages."""
     if request.method in _SAFE_METHODS or "authorization" in request.headers:
         return
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    is_ours = site == "same-origin" or (
-        site is None and origin is not None and urlsplit(origin).netloc == request.headers.get("host")
-    )
-    if not is_ours:
+    if not _is_from_our_pages(request, request.headers.get("origin")):
         raise CrossSiteRefused(
             "This request came from another site.", hint="Use our pages, or an API key in the Authorization header."
         )
@@ -73,7 +68,7 @@ async def anyone_signed_in(request: Request, wiring: WiringDep) -> Principal:
     """Return the caller, who may still have a one-time password."""
     token = token_of(request)
     if token is None:
-        raise NotSignedIn("You are not signed in.", hint="Sign in, or send an API key as a bearer token.")
+        raise NotSignedIn("You are not signed in.", hint=_how_to_sign_in(request))
     check_same_site(request)
     async with wiring.sessions.begin() as session:
         return await identify(session, token, wiring.clock())
@@ -101,3 +96,18 @@ Administrator = Annotated[Principal, Depends(administrator)]
 def absolute(request: Request, url: str) -> str:
     """Return a URL that the caller can use: a path is taken on the address that the caller used."""
     return f"{str(request.base_url).rstrip('/')}{url}" if url.startswith("/") else url
+
+
+def _is_from_our_pages(request: Request, address: str | None) -> bool:
+    """Tell whether a page of ours made a request, by what the browser says, or else by the `address` it names."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return address is not None and urlsplit(address).netloc == request.headers.get("host")
+
+
+def _how_to_sign_in(request: Request) -> str:
+    # Browsers name the page that asks in `Referer`, also where they send nothing else: on plain HTTP, to GET something.
+    if _is_from_our_pages(request, request.headers.get("referer")):
+        return "Sign in again."
+    return "Sign in, or send an API key as a bearer token."
