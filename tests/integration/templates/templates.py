@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 PACKAGE: Final = "comfyui-workflow-templates-json"
@@ -15,7 +16,7 @@ def templates() -> dict[str, dict[str, Any]]:
     found = {}
     for file in importlib.metadata.files(PACKAGE) or ():
         if file.suffix == ".json" and "templates" in file.parts:
-            document = json.loads(file.locate().read_text("utf-8"))
+            document = json.loads(Path(file.locate()).read_text("utf-8"))
             if isinstance(document, dict) and "nodes" in document:
                 found[file.stem] = document
     return found
