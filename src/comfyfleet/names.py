@@ -28,6 +28,8 @@ ACTIVE_BUNDLE_FILE: Final = ".active_bundle_id"
 INSTALLED_PATHS_FILE: Final = ".installed_bundle_paths"
 """Files below the install root: the bundle of the image, the one applied last, and the paths that it installed."""
 
+COMFYUI_SERVICE: Final = "comfyui.service"
+WORKER_SERVICE: Final = "comfyui-worker.service"
 ASSET_SYNC_LOG: Final = "/var/log/comfyui-asset-sync.log"
 
 COMFYUI_DEFAULT_URL: Final = "http://127.0.0.1:8188"

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, TextIO
 
 from comfyfleet.client.api import ControlPlane
 from comfyfleet.client.connection import Connection, read_connection
-from comfyfleet.client.transport import Refused, Unreachable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.cloud.local.processes import dying_with_parent
 from comfyfleet.core.errors import Unavailable
 from comfyfleet.protocol.api import WorkerView

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from comfyfleet.cli.output import print_error
-from comfyfleet.client.transport import Refused, Unreachable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.core.errors import Conflict, ErrorKind, FleetError, Invalid, Unavailable
 
 
@@ -63,13 +63,17 @@ class FleetGroup(TyperGroup):
         except Unreachable as error:
             raise _end(error.message, f"{error.hint} {_START_HINT}", ExitCode.UNREACHABLE) from error
         except FleetError as error:
-            raise _end(error.message, error.hint, _exit_code(error)) from error
+            raise _end(error.message, error.hint, self.exit_code_of(error)) from error
         except BrokenPipeError:
             raise  # the reader of a pipe left; Typer ends quietly
         except OSError as error:
             raise _end(str(error), "", ExitCode.FAILED) from error
         except KeyboardInterrupt as error:
             raise _end("Interrupted.", "", ExitCode.INTERRUPTED) from error
+
+    def exit_code_of(self, error: FleetError) -> int:
+        """Return the exit code of one of our errors."""
+        return _exit_code(error)
 
 
 def _exit_code(error: FleetError) -> ExitCode:
@@ -78,6 +82,6 @@ def _exit_code(error: FleetError) -> ExitCode:
     return ExitCode.USAGE if error.kind is ErrorKind.INVALID else ExitCode.FAILED
 
 
-def _end(message: str, hint: str, code: ExitCode) -> typer.Exit:
+def _end(message: str, hint: str, code: int) -> typer.Exit:
     print_error(message, hint)
     return typer.Exit(code)

@@ -10,7 +10,7 @@ from comfyfleet.cli.bundles import open_bundles
 from comfyfleet.cli.errors import ExitCode
 from comfyfleet.cli.options import JsonFlag, Limit, YesFlag, confirm
 from comfyfleet.cli.output import print_json, print_record, print_table, say
-from comfyfleet.client.transport import Refused
+from comfyfleet.client.errors import Refused
 from comfyfleet.protocol.bundles import PointerView
 
 Stage = Annotated[str, typer.Option("--stage", help="Stage of the fleet.")]

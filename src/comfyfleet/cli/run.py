@@ -14,7 +14,7 @@ from comfyfleet.cli.reporting import Reporter, reporter_for
 from comfyfleet.cli.session import open_plane
 from comfyfleet.cli.values import read_inputs
 from comfyfleet.client.api import ControlPlane
-from comfyfleet.client.transport import Refused
+from comfyfleet.client.errors import Refused
 from comfyfleet.protocol.api import JobView
 
 RUN_EXAMPLES: Final = examples(

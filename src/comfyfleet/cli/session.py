@@ -8,7 +8,7 @@ from comfyfleet.cli.errors import ServerUnknown, UsageProblem
 from comfyfleet.cli.settings import CliSettings
 from comfyfleet.client.api import ControlPlane
 from comfyfleet.client.connection import Connection, read_connection
-from comfyfleet.client.transport import Refused
+from comfyfleet.client.errors import Refused
 
 
 def settings_of(context: typer.Context) -> CliSettings:

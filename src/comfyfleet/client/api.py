@@ -12,9 +12,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from comfyfleet import __version__, names
 from comfyfleet.client.connection import Connection
+from comfyfleet.client.errors import Unreachable
 from comfyfleet.client.events import parse_events
 from comfyfleet.client.transfers import OnBytes, fetch_file, send_file
-from comfyfleet.client.transport import Unreachable, data_of, unreachable
+from comfyfleet.client.transport import data_of, unreachable
 from comfyfleet.core.errors import Unavailable
 from comfyfleet.core.jobs import JobStatus
 from comfyfleet.protocol.api import (

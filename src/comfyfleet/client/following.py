@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from comfyfleet.client.api import ControlPlane
-from comfyfleet.client.transport import Refused, Unreachable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.protocol.api import JobView
 
 

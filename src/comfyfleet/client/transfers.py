@@ -8,7 +8,8 @@ from typing import BinaryIO, Final
 import httpx
 from pydantic import ValidationError
 
-from comfyfleet.client.transport import Refused, unreachable
+from comfyfleet.client.errors import Refused
+from comfyfleet.client.transport import unreachable
 from comfyfleet.core.errors import Conflict, Unavailable
 from comfyfleet.protocol.api import UploadTicket
 from comfyfleet.protocol.envelope import Refusal

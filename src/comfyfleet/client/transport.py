@@ -5,28 +5,8 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from comfyfleet.core.errors import Unavailable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.protocol.envelope import Refusal
-
-
-class Refused(Exception):
-    """The server refused; `code`, `message` and `hint` are its own words, `status` is the HTTP status.
-
-    It is not a `FleetError`, whose code belongs to the class: here it comes from the other side.
-    """
-
-    def __init__(self, status: int, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.hint = hint
-
-
-class Unreachable(Unavailable):
-    """The server does not answer, or something else answers in its place."""
-
-    code = "unreachable"
 
 
 def data_of(response: httpx.Response) -> Any:

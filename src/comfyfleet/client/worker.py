@@ -6,7 +6,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from comfyfleet import names
-from comfyfleet.client.transport import Unreachable, data_of, unreachable
+from comfyfleet.client.errors import Unreachable
+from comfyfleet.client.transport import data_of, unreachable
 from comfyfleet.protocol import worker as wire
 
 CALL_TIMEOUT_SECONDS: Final = 15.0

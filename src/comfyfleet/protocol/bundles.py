@@ -181,7 +181,7 @@ class AnalysisRequest(Strict):
     """A workflow in API or UI format, and a fleet (`stage/slug`) whose bundle is looked at."""
 
     document: dict[str, Any]
-    fleet: str | None = Field(default=None, max_length=130)
+    fleet: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,64}/[a-z0-9-]{1,64}$")
 
 
 class AnalysisView(BaseModel):

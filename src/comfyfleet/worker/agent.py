@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from comfyfleet.client.transport import Refused, Unreachable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.protocol.worker import DeregisterRequest, LeasedJob, PollRequest
 from comfyfleet.worker.backoff import Backoff
 from comfyfleet.worker.bootstrap import join_fleet, wait_for_comfyui

@@ -5,7 +5,7 @@ import logging
 import socket
 from typing import Any, Final
 
-from comfyfleet.client.transport import Refused, Unreachable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.protocol.worker import RegisterRequest, Registration
 from comfyfleet.worker.backoff import Backoff
 from comfyfleet.worker.comfyui.client import ComfyUI

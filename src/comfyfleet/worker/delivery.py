@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from comfyfleet.client.transport import Refused, Unreachable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.worker.backoff import Backoff
 from comfyfleet.worker.errors import LeaseLost
 

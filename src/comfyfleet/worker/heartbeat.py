@@ -5,7 +5,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from comfyfleet.client.transport import Refused, Unreachable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.client.worker import WorkerApi
 from comfyfleet.protocol.worker import Heartbeat, HeartbeatRequest, Lease, Progress
 from comfyfleet.worker.backoff import Backoff

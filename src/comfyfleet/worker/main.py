@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 
 from comfyfleet import __version__
-from comfyfleet.client.transport import Refused
+from comfyfleet.client.errors import Refused
 from comfyfleet.client.worker import WorkerApi
 from comfyfleet.worker.agent import Agent
 from comfyfleet.worker.comfyui.client import ComfyUI

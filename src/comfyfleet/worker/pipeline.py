@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from comfyfleet.client.transport import Refused, Unreachable
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.core.errors import FleetError
 from comfyfleet.core.graphs import parse_graph
 from comfyfleet.protocol.worker import (

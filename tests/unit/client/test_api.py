@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from comfyfleet.client.api import AnswerUnknown, ControlPlane
 from comfyfleet.client.connection import Connection
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.client.following import follow
 from comfyfleet.client.transfers import CHUNK_BYTES, FileChanged, TransferFailed
-from comfyfleet.client.transport import Refused, Unreachable
 from comfyfleet.core.jobs import JobStatus
 from comfyfleet.protocol.api import BalanceView, FleetView, KeyView, Me, NewJob
 from comfyfleet.protocol.envelope import Page

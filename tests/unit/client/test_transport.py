@@ -1,7 +1,8 @@
 import httpx
 import pytest
 
-from comfyfleet.client.transport import Refused, Unreachable, data_of
+from comfyfleet.client.errors import Refused, Unreachable
+from comfyfleet.client.transport import data_of
 
 
 def response(status: int, body: object) -> httpx.Response:

@@ -1,11 +1,13 @@
 """Reads ranges of objects, from a file or over HTTP; one reader a thread, its connections stay open."""
 
+import contextlib
 import http.client
 import mmap
 import ssl
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from comfyfleet.cloud.ports import ObjectSource
@@ -15,8 +17,10 @@ from comfyfleet.machine.errors import ObjectMissing, SourceRefused, SourceUnavai
 _IDLE_SECONDS: Final = 20.0  # no byte for so long is a stall
 _RANGE_SECONDS: Final = 180.0  # a range that drips in is given up after this
 _MAX_SMALL: Final = 64 * 2**20
+_TRIES: Final = 5
 
 Address = tuple[str, str]
+Answer = TypeVar("Answer")
 
 
 class Interrupted(Exception):
@@ -120,6 +124,24 @@ class RangeReader:
         if response.status in wanted:
             return
         raise _refusal(response, key)
+
+
+def patiently(read: Callable[[], Answer], key: str, *, pause_seconds: float = 0.5) -> Answer:
+    """Return what `read` returns; try again a few times when the store does not answer.
+
+    Raises:
+        SourceUnavailable: It did not, all the time.
+    """
+    for attempt in range(_TRIES - 1):
+        with contextlib.suppress(Interrupted):
+            return read()
+        time.sleep(pause_seconds * 2**attempt)
+    try:
+        return read()
+    except Interrupted as error:
+        raise SourceUnavailable(
+            f"'{key}' cannot be read: {error}.", hint="Look at the endpoint and the network."
+        ) from error
 
 
 class _Exchange:
