@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REAL_COMFYUI := .cache/realcomfyui
+PEERS := .cache/bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test check lint format reference docs real-comfyui lock clean
+.PHONY: help demo up test check lint format reference docs real-comfyui bench-apply lock clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +41,9 @@ docs: $(VENV)/.dev ## Build the documentation into docs/_build
 real-comfyui: ## Install a real ComfyUI for the tests (1.6 GB)
 	@$(PYTHON) tests/realcomfyui/install.py $(REAL_COMFYUI)
 
+bench-apply: $(VENV)/.dev $(PEERS)/.installed ## Measure an apply beside s5cmd, rclone, aws and boto3 (12 GB of disk)
+	@$(BIN)/python -m benchmarks.apply --peers $(PEERS)/bin
+
 lock: $(VENV)/.dev ## Lock the dependencies again
 	@requirements/lock
 
@@ -55,6 +59,12 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 	@echo "Installing comfyfleet …"
 	@$(PIP) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(PEERS)/.installed: requirements/bench.txt | $(VENV)/bin/python
+	@echo "Installing what the benchmarks compare with …"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/bench.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
