@@ -21,9 +21,9 @@ def parse_entry(text: str) -> NewEntry:
 
 
 def split_workflows(given: list[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """Return slugs of imported workflows, and the JSON of those that are files, by file name."""
+    """Return slugs of imported workflows, and the JSON of those that are files, by path."""
     slugs = [text for text in given if not is_file_name(text)]
-    documents = {Path(text).name: read_document(Path(text)) for text in given if is_file_name(text)}
+    documents = {text: read_document(Path(text)) for text in given if is_file_name(text)}
     return slugs, documents
 
 

@@ -136,12 +136,17 @@ class GcView(BaseModel):
 
 
 class Where(StrEnum):
-    """Where something that a workflow needs is found."""
+    """Where something that a workflow needs is found.
+
+    `unknown` is a custom node whose package the workflow does not name, while there are packages whose nodes nobody
+    has listed: it may be in one of them, so it never counts as lacking.
+    """
 
     BUNDLE = "bundle"
     LIBRARY = "library"
     QUARANTINED = "quarantined"
     MISSING = "missing"
+    UNKNOWN = "unknown"
 
 
 class NeededModel(BaseModel):
