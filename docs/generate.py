@@ -21,6 +21,7 @@ from comfyfleet.cli.main import app
 from comfyfleet.cli.settings import CliSettings
 from comfyfleet.cloud.local.processes import variables_of
 from comfyfleet.core.errors import FleetError
+from comfyfleet.machine.settings import MachineSettings
 from comfyfleet.server.errors import status_of
 from comfyfleet.server.settings import ServerSettings
 from comfyfleet.server.wiring import wire
@@ -33,6 +34,7 @@ PROGRAMS: Final[dict[str, type[BaseSettings]]] = {
     "comfyfleet up": UpSettings,
     "The control plane": ServerSettings,
     "comfyfleet worker": WorkerSettings,
+    "comfyfleet machine": MachineSettings,
     "The command line": CliSettings,
 }
 
