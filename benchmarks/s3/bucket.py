@@ -61,7 +61,7 @@ class Folder:
         if not all(is_plain(part) for part in (bucket, *key.split("/"))):
             return None
         try:
-            file = os.open(f"{self._root}/{bucket}/{key}", os.O_RDONLY | os.O_NOFOLLOW)
+            file = os.open(f"{self._root}/{bucket}/{key}", os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
             return None
         status = os.fstat(file)

@@ -1,0 +1,1 @@
+"""How fast a bundle comes onto a machine, beside the programs that copy from S3."""
