@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from comfyfleet import __version__
 from comfyfleet.protocol.envelope import Envelope
+from comfyfleet.server.audit import routes as audit
 from comfyfleet.server.auth import routes as auth
 from comfyfleet.server.auth.guard import SignInGuard
 from comfyfleet.server.effects import routes as effects
@@ -30,7 +31,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     app.state.sign_in_guard = SignInGuard()
     install_error_handlers(app)
-    for slice_ in (auth, tenants, workflows, effects, fleets, workers, uploads, jobs, worker_routes):
+    for slice_ in (auth, audit, tenants, workflows, effects, fleets, workers, uploads, jobs, worker_routes):
         app.include_router(slice_.router)
     app.include_router(make_router(wiring.disk_stores))
     app.add_api_route("/healthz", _health, methods=["GET"])

@@ -15,6 +15,12 @@ class Principal:
     user_id: UUID | None = None
     email: str | None = None
     must_change_password: bool = False
+    key_name: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who this is in the audit: a person by e-mail address, a program by the name of its key."""
+        return self.email or f"key: {self.key_name}"
 
 
 class NotSignedIn(Forbidden):

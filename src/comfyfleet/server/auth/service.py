@@ -25,7 +25,7 @@ async def identify(session: AsyncSession, token: str, now: datetime) -> Principa
     if token.startswith(f"{API_KEY_PREFIX}_"):
         key = await repository.key_by_hash(session, token_hash, now)
         if key is not None:
-            return Principal(tenant_id=key.tenant_id, is_admin=key.is_admin)
+            return Principal(tenant_id=key.tenant_id, is_admin=key.is_admin, key_name=key.name)
         raise NotSignedIn("This API key is not valid.", hint="It may have been revoked: make a new one.")
     user = await repository.user_of_session(session, token_hash, now)
     if user is None:

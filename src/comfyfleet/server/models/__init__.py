@@ -1,5 +1,7 @@
 """The tables. Everything that reads or writes them goes through a slice's repository."""
 
+from comfyfleet.server.models.assets import Asset, AssetName, AssetUpload
+from comfyfleet.server.models.audit import AuditEntry
 from comfyfleet.server.models.base import Base
 from comfyfleet.server.models.credits import CreditEntry
 from comfyfleet.server.models.fleets import Fleet, FleetWorkflow, Worker
@@ -9,6 +11,10 @@ from comfyfleet.server.models.workflows import Effect, Workflow
 
 __all__ = [
     "ApiKey",
+    "Asset",
+    "AssetName",
+    "AssetUpload",
+    "AuditEntry",
     "Base",
     "CreditEntry",
     "Effect",

@@ -1,0 +1,1 @@
+"""The library: each file once, by its content."""

@@ -1,0 +1,1 @@
+"""What administrators did, kept for good."""

@@ -1,0 +1,30 @@
+"""The audit over HTTP, for administrators."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from comfyfleet.protocol.envelope import Envelope, Page
+from comfyfleet.protocol.library import AuditEntryView
+from comfyfleet.server.audit import repository
+from comfyfleet.server.auth.dependencies import Administrator, Transaction
+
+router = APIRouter(prefix="/api/audit", tags=["audit"])
+
+Before = Annotated[int | None, Query(ge=1, lt=2**63)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+@router.get("")
+async def list_audit(
+    _admin: Administrator,
+    session: Transaction,
+    subject: str | None = None,
+    action: str | None = None,
+    before: Before = None,
+    limit: Limit = 50,
+) -> Envelope[Page[AuditEntryView]]:
+    """List acts, newest first; `action` is a beginning such as `asset.`."""
+    found = await repository.entries(session, subject=subject, action=action, before=before, limit=limit)
+    items = [AuditEntryView.model_validate(entry, from_attributes=True) for entry in found]
+    return Envelope(data=Page(items=items, next_before=found[-1].id if len(found) == limit else None))
