@@ -3,6 +3,7 @@
 from comfyfleet.server.models.assets import Asset, AssetName, AssetUpload
 from comfyfleet.server.models.audit import AuditEntry
 from comfyfleet.server.models.base import Base
+from comfyfleet.server.models.bundles import Bundle, BundleEntry, FleetActivation
 from comfyfleet.server.models.credits import CreditEntry
 from comfyfleet.server.models.fleets import Fleet, FleetWorkflow, Worker
 from comfyfleet.server.models.jobs import Job, JobEventRow, Upload
@@ -16,9 +17,12 @@ __all__ = [
     "AssetUpload",
     "AuditEntry",
     "Base",
+    "Bundle",
+    "BundleEntry",
     "CreditEntry",
     "Effect",
     "Fleet",
+    "FleetActivation",
     "FleetWorkflow",
     "Job",
     "JobEventRow",

@@ -19,7 +19,7 @@ class Fleet(Base):
     slug: Mapped[str] = mapped_column(String(64))
     stage: Mapped[str] = mapped_column(String(64))
     name: Mapped[str]
-    active_bundle_id: Mapped[UUID | None]
+    active_bundle_id: Mapped[UUID | None] = mapped_column(ForeignKey("bundles.id", ondelete="RESTRICT"), index=True)
     active_bundle_s3_prefix: Mapped[str | None]
     created_at: Mapped[CreatedAt]
 

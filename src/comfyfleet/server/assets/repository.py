@@ -1,0 +1,147 @@
+"""SQL of assets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Select, delete, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from comfyfleet.core.assets import AssetKind
+from comfyfleet.server.models import Asset, AssetName, Bundle, BundleEntry
+
+
+class AssetOrder(StrEnum):
+    """In which order assets are listed."""
+
+    NEWEST = "newest"
+    NAME = "name"
+    SIZE = "size"
+
+
+@dataclass(frozen=True)
+class AssetFilter:
+    """Which assets are meant. `text` is looked for in names and notes, and as the beginning of a digest."""
+
+    text: str = ""
+    kind: AssetKind | None = None
+    is_unused: bool = False
+    is_quarantined: bool = False
+
+
+async def by_id(session: AsyncSession, asset_id: int) -> Asset | None:
+    """Find an asset."""
+    return await session.get(Asset, asset_id)
+
+
+async def by_sha256(session: AsyncSession, sha256: str) -> Asset | None:
+    """Find an asset by its digest."""
+    return await session.scalar(select(Asset).where(Asset.sha256 == sha256))
+
+
+async def by_digest_prefix(session: AsyncSession, prefix: str, limit: int) -> list[Asset]:
+    """Return assets whose digest begins so."""
+    query = select(Asset).where(Asset.sha256.startswith(prefix, autoescape=True))
+    return list(await session.scalars(query.order_by(Asset.id).limit(limit)))
+
+
+async def by_filename(session: AsyncSession, filename: str, limit: int) -> list[Asset]:
+    """Return assets that came under a name."""
+    query = select(Asset).join(AssetName, AssetName.asset_id == Asset.id).where(AssetName.filename == filename)
+    return list(await session.scalars(query.order_by(Asset.id).limit(limit)))
+
+
+async def is_any_like(session: AsyncSession, size: int, head_sha256: str) -> bool:
+    """Tell whether the library has an asset of this size that begins so."""
+    query = select(exists().where(Asset.size == size, Asset.head_sha256 == head_sha256))
+    return bool(await session.scalar(query))
+
+
+async def all_assets(session: AsyncSession) -> list[Asset]:
+    """Return all assets, oldest first."""
+    return list(await session.scalars(select(Asset).order_by(Asset.id)))
+
+
+async def search(
+    session: AsyncSession, wanted: AssetFilter, order: AssetOrder, *, limit: int, offset: int
+) -> list[Asset]:
+    """Return a page of assets."""
+    query = _filtered(select(Asset), wanted).order_by(*_ORDERS[order]).limit(limit).offset(offset)
+    return list(await session.scalars(query))
+
+
+async def count(session: AsyncSession, wanted: AssetFilter) -> tuple[int, int]:
+    """Return how many assets are meant, and their bytes."""
+    query = _filtered(select(func.count(), func.coalesce(func.sum(Asset.size), 0)).select_from(Asset), wanted)
+    number, size = (await session.execute(query)).one()
+    return int(number), int(size)
+
+
+async def uses(session: AsyncSession, asset_ids: Sequence[int]) -> dict[int, list[Bundle]]:
+    """Return the bundles that need each asset, newest first."""
+    query = select(BundleEntry.asset_id, Bundle).join(Bundle, Bundle.id == BundleEntry.bundle_id).distinct()
+    rows = await session.execute(query.where(BundleEntry.asset_id.in_(asset_ids)))
+    found: dict[int, list[Bundle]] = {asset_id: [] for asset_id in asset_ids}
+    for asset_id, bundle in rows:
+        found[asset_id].append(bundle)
+    return {key: sorted(bundles, key=lambda one: one.created_at, reverse=True) for key, bundles in found.items()}
+
+
+async def insert_unless_known(session: AsyncSession, values: dict[str, Any]) -> Asset:
+    """Store an asset, unless there is one of this digest; return the one that is there."""
+    await session.execute(insert(Asset).values(**values).on_conflict_do_nothing(index_elements=["sha256"]))
+    return await session.scalar(select(Asset).where(Asset.sha256 == values["sha256"])) or _vanished()
+
+
+async def add_name(session: AsyncSession, asset: Asset, filename: str) -> None:
+    """Note that an asset came under a name, as its newest one."""
+    await session.execute(delete(AssetName).where(AssetName.asset_id == asset.id, AssetName.filename == filename))
+    await session.execute(insert(AssetName).values(asset_id=asset.id, filename=filename))
+    await session.refresh(asset, ["names"])
+
+
+async def remove(session: AsyncSession, asset: Asset) -> None:
+    """Forget an asset."""
+    await session.delete(asset)
+    await session.flush()
+
+
+_ORDERS: dict[AssetOrder, tuple[Any, ...]] = {
+    AssetOrder.NEWEST: (Asset.id.desc(),),
+    AssetOrder.NAME: (
+        select(func.lower(AssetName.filename))
+        .where(AssetName.asset_id == Asset.id)
+        .order_by(AssetName.id.desc())
+        .limit(1)
+        .scalar_subquery(),
+        Asset.id,
+    ),
+    AssetOrder.SIZE: (Asset.size.desc(), Asset.id),
+}
+
+
+def _filtered(query: Select[Any], wanted: AssetFilter) -> Select[Any]:
+    if wanted.kind is not None:
+        query = query.where(Asset.kind == wanted.kind)
+    if wanted.is_quarantined:
+        query = query.where(Asset.is_quarantined, Asset.released_by.is_(None))
+    if wanted.is_unused:
+        query = query.where(~exists().where(BundleEntry.asset_id == Asset.id))
+    if wanted.text:
+        named = exists().where(
+            AssetName.asset_id == Asset.id, AssetName.filename.icontains(wanted.text, autoescape=True)
+        )
+        query = query.where(
+            or_(
+                named,
+                Asset.notes.icontains(wanted.text, autoescape=True),
+                Asset.sha256.startswith(wanted.text.lower(), autoescape=True),
+            )
+        )
+    return query
+
+
+def _vanished() -> Asset:
+    raise LookupError("an asset vanished between two statements")  # the next attempt finds it or stores it
