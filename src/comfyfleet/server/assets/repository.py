@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, or_, select
+from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -122,7 +122,7 @@ _ORDERS: dict[AssetOrder, tuple[Any, ...]] = {
 }
 
 
-def _filtered(query: Select[Any], wanted: AssetFilter) -> Select[Any]:
+def _filtered(query: Any, wanted: AssetFilter) -> Any:
     if wanted.kind is not None:
         query = query.where(Asset.kind == wanted.kind)
     if wanted.is_quarantined:

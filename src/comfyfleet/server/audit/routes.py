@@ -7,11 +7,10 @@ from fastapi import APIRouter, Query
 from comfyfleet.protocol.envelope import Envelope, Page
 from comfyfleet.protocol.library import AuditEntryView
 from comfyfleet.server.audit import repository
-from comfyfleet.server.auth.dependencies import Administrator, Transaction
+from comfyfleet.server.auth.dependencies import Administrator, Before, Transaction
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
 
-Before = Annotated[int | None, Query(ge=1, lt=2**63)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
