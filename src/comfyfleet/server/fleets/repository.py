@@ -1,11 +1,13 @@
 """SQL of fleets."""
 
+from typing import Any
+
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.jobs import JobStatus
-from comfyfleet.server.models import Fleet, FleetWorkflow, Job, Workflow
+from comfyfleet.server.models import Fleet, FleetActivation, FleetWorkflow, Job, Workflow
 
 
 async def by_slug(session: AsyncSession, stage: str, slug: str) -> Fleet | None:
@@ -61,3 +63,27 @@ async def queue_depth(session: AsyncSession, fleet_id: int) -> int:
     open_states = (JobStatus.QUEUED, JobStatus.PROCESSING)
     query = select(func.count()).select_from(Job).where(Job.fleet_id == fleet_id, Job.status.in_(open_states))
     return await session.scalar(query) or 0
+
+
+async def graphs_of(session: AsyncSession, fleet_id: int) -> dict[str, dict[str, Any]]:
+    """Return the graphs of the active workflows that a fleet serves, by slug."""
+    query = select(Workflow.slug, Workflow.graph).join(FleetWorkflow, FleetWorkflow.workflow_id == Workflow.id)
+    query = query.where(FleetWorkflow.fleet_id == fleet_id, Workflow.is_active)
+    return {row.slug: row.graph for row in await session.execute(query.order_by(Workflow.slug))}
+
+
+async def lock(session: AsyncSession, fleet: Fleet) -> None:
+    """Hold a fleet until the transaction ends, and read it again."""
+    await session.refresh(fleet, with_for_update=True)
+
+
+async def insert_activation(session: AsyncSession, activation: FleetActivation) -> None:
+    """Store a line of a fleet's history."""
+    session.add(activation)
+    await session.flush()
+
+
+async def activations(session: AsyncSession, fleet_id: int, limit: int) -> list[FleetActivation]:
+    """Return a fleet's history, newest first."""
+    query = select(FleetActivation).where(FleetActivation.fleet_id == fleet_id)
+    return list(await session.scalars(query.order_by(FleetActivation.id.desc()).limit(limit)))

@@ -1,13 +1,19 @@
 """Fleets over HTTP, for administrators."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.protocol import api
+from comfyfleet.protocol import bundles as wire
 from comfyfleet.protocol.envelope import Envelope
-from comfyfleet.server.auth.dependencies import Administrator, Transaction
+from comfyfleet.server.auth.dependencies import Administrator, Transaction, WiringDep
+from comfyfleet.server.bundles.finding import find as find_bundle
 from comfyfleet.server.fleets import repository, service
-from comfyfleet.server.models import Fleet
+from comfyfleet.server.fleets.activation import activate
+from comfyfleet.server.fleets.coverage import coverage_of
+from comfyfleet.server.models import Fleet, FleetActivation
 
 router = APIRouter(prefix="/api/fleets", tags=["fleets"])
 
@@ -35,6 +41,44 @@ async def assign_workflows(
     return Envelope(data=await _view(session, fleet))
 
 
+@router.get("/{stage}/{slug}/coverage")
+async def show_coverage(
+    stage: str,
+    slug: str,
+    _admin: Administrator,
+    session: Transaction,
+    bundle: Annotated[str | None, Query(max_length=1000)] = None,
+) -> Envelope[wire.CoverageView]:
+    """Show what the active bundle, or another one, lacks for the workflows of a fleet."""
+    fleet = await service.find(session, stage, slug)
+    reference = bundle or (str(fleet.active_bundle_id) if fleet.active_bundle_id else None)
+    looked_at = await find_bundle(session, reference) if reference else None
+    return Envelope(data=await coverage_of(session, fleet, looked_at))
+
+
+@router.put("/{stage}/{slug}/bundle")
+async def activate_bundle(
+    stage: str, slug: str, body: wire.NewActivation, admin: Administrator, session: Transaction, wiring: WiringDep
+) -> Envelope[wire.PointerView]:
+    """Point a fleet to a bundle, or to none."""
+    fleet = await service.find(session, stage, slug)
+    view = await activate(session, admin, fleet, body.bundle, accept_missing=body.accept_missing, now=wiring.clock())
+    return Envelope(data=view)
+
+
+@router.get("/{stage}/{slug}/activations")
+async def list_activations(
+    stage: str,
+    slug: str,
+    _admin: Administrator,
+    session: Transaction,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Envelope[list[wire.ActivationView]]:
+    """List what a fleet pointed to, newest first."""
+    fleet = await service.find(session, stage, slug)
+    return Envelope(data=[_activation(line) for line in await repository.activations(session, fleet.id, limit)])
+
+
 async def _view(session: AsyncSession, fleet: Fleet) -> api.FleetView:
     return api.FleetView(
         slug=fleet.slug,
@@ -42,4 +86,14 @@ async def _view(session: AsyncSession, fleet: Fleet) -> api.FleetView:
         name=fleet.name,
         workflows=await repository.workflows_of(session, fleet.id),
         queue_depth=await repository.queue_depth(session, fleet.id),
+    )
+
+
+def _activation(line: FleetActivation) -> wire.ActivationView:
+    return wire.ActivationView(
+        at=line.at,
+        by=line.by,
+        bundle_id=str(line.bundle_id) if line.bundle_id else None,
+        bundle=line.bundle,
+        accepted_missing=line.accepted_missing,
     )

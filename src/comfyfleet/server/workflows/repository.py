@@ -1,9 +1,13 @@
 """SQL of workflows."""
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
 
-from comfyfleet.server.models import Fleet, FleetWorkflow, Workflow
+from comfyfleet.core.analysis import KnownAsset
+from comfyfleet.core.assets import AssetKind
+from comfyfleet.server.models import Asset, AssetName, Bundle, Fleet, FleetWorkflow, Workflow
 
 
 async def by_slug(session: AsyncSession, slug: str) -> Workflow | None:
@@ -40,3 +44,23 @@ async def insert(session: AsyncSession, workflow: Workflow) -> None:
     session.add(workflow)
     await session.flush()
     await session.refresh(workflow)
+
+
+async def fleet_and_bundle(session: AsyncSession, stage: str, slug: str) -> tuple[Fleet, Bundle | None] | None:
+    """Return a fleet and the bundle that it points to, with its entries, or None if there is no such fleet."""
+    fleet = await session.scalar(select(Fleet).where(Fleet.stage == stage, Fleet.slug == slug))
+    if fleet is None:
+        return None
+    query = select(Bundle).where(Bundle.id == fleet.active_bundle_id).options(selectinload(Bundle.entries))
+    return fleet, await session.scalar(query)
+
+
+async def library(session: AsyncSession) -> list[tuple[KnownAsset, bool]]:
+    """Return all assets, and of each whether it is in quarantine."""
+    names = func.array_agg(aggregate_order_by(AssetName.filename, AssetName.id))
+    query = select(Asset.id, Asset.kind, Asset.sha256, Asset.is_quarantined & Asset.released_by.is_(None), names)
+    query = query.join(AssetName, AssetName.asset_id == Asset.id).group_by(Asset.id)
+    return [
+        (KnownAsset(asset_id, AssetKind(kind), sha256, tuple(filenames)), is_quarantined)
+        for asset_id, kind, sha256, is_quarantined, filenames in await session.execute(query)
+    ]

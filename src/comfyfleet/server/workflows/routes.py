@@ -5,10 +5,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.graphs import class_types
 from comfyfleet.protocol import api
+from comfyfleet.protocol import bundles as wire
 from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.server.auth.dependencies import Administrator, Transaction, WiringDep
 from comfyfleet.server.models import Workflow
-from comfyfleet.server.workflows import repository, service
+from comfyfleet.server.workflows import analysis, repository, service
 
 router = APIRouter(prefix="/api/workflows", tags=["workflows"])
 
@@ -26,6 +27,14 @@ async def import_workflow(
     """Import a workflow from its API JSON."""
     workflow = await service.import_workflow(wiring, body)
     return Envelope(data=_view(workflow, []))
+
+
+@router.post("/analyze")
+async def analyze_workflow(
+    body: wire.AnalysisRequest, _admin: Administrator, session: Transaction
+) -> Envelope[wire.AnalysisView]:
+    """Say what a workflow needs, and where the library or a fleet's active bundle has it."""
+    return Envelope(data=await analysis.analyze(session, body.document, body.fleet))
 
 
 @router.get("/{slug}")

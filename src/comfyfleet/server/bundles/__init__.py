@@ -1,0 +1,1 @@
+"""Bundles: composed from assets, written once, compared, deleted and cleared up."""

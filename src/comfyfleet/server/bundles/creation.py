@@ -1,0 +1,82 @@
+"""Writing a bundle: the manifest first, then the row, so that a bundle that is listed can be applied."""
+
+import asyncio
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID, uuid4
+
+from comfyfleet import names
+from comfyfleet.core.bundles import BundleInvalid, Manifest
+from comfyfleet.core.manifests import MAX_MANIFEST_BYTES, write_manifest
+from comfyfleet.protocol.bundles import NewBundle
+from comfyfleet.server.audit import service as audit
+from comfyfleet.server.auth.principal import Principal
+from comfyfleet.server.bundles import repository
+from comfyfleet.server.bundles.composition import Draft, compose
+from comfyfleet.server.bundles.views import iso, label
+from comfyfleet.server.models import Bundle, BundleEntry
+from comfyfleet.server.wiring import Wiring
+
+
+async def create(wiring: Wiring, principal: Principal, new: NewBundle) -> Bundle:
+    """Compose a bundle, write its manifest create-only, and record it as the next version of its name.
+
+    A control plane that ends in between leaves a manifest that no bundle has, which `bundles gc` removes.
+    """
+    async with wiring.sessions.begin() as session:
+        draft = await compose(session, new)
+    now = wiring.clock()
+    manifest = _manifest(draft, now)
+    content = write_manifest(manifest)
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise BundleInvalid(f"The manifest would have {len(content):,} bytes.", hint="Make several smaller bundles.")
+    key = names.manifest_key(manifest.bundle_id)
+    await asyncio.to_thread(wiring.models.write, key, content, content_type="application/json", create_only=True)
+    bundle = _row(draft, manifest, content, principal.actor, now)
+    async with wiring.sessions.begin() as session:
+        bundle.version = await repository.next_version(session, draft.name)
+        await repository.insert(session, bundle)
+        detail = {"bundle_id": manifest.bundle_id, "manifest_sha256": bundle.manifest_sha256}
+        await audit.record(session, principal, "bundle.create", label(bundle), detail)
+    return bundle
+
+
+def _manifest(draft: Draft, now: datetime) -> Manifest:
+    return Manifest(
+        bundle_id=str(uuid4()),
+        name=draft.name,
+        created_at=iso(now),
+        entries=draft.entries,
+        notes=draft.notes,
+        requirements_lock=draft.requirements_lock,
+    )
+
+
+def _row(draft: Draft, manifest: Manifest, content: bytes, actor: str, now: datetime) -> Bundle:
+    return Bundle(
+        id=UUID(manifest.bundle_id),
+        name=draft.name,
+        notes=draft.notes,
+        requirements_lock=draft.requirements_lock,
+        manifest_sha256=sha256(content).hexdigest(),
+        manifest_size=len(content),
+        total_bytes=manifest.known_bytes,
+        entry_count=len(draft.entries),
+        previous_id=draft.previous_id,
+        created_by=actor,
+        created_at=now,
+        entries=[
+            BundleEntry(
+                position=position,
+                asset_id=entry.asset_id,
+                kind=entry.kind.value,
+                sha256=entry.sha256,
+                size=entry.size,
+                asset_s3_key=entry.asset_s3_key,
+                original_filename=entry.original_filename,
+                target_path=entry.target_path,
+                action=entry.action.value,
+            )
+            for position, entry in enumerate(draft.entries)
+        ],
+    )
