@@ -11,6 +11,7 @@ from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.server.audit import routes as audit
 from comfyfleet.server.auth import routes as auth
 from comfyfleet.server.auth.guard import SignInGuard
+from comfyfleet.server.bundles import routes as bundles
 from comfyfleet.server.effects import routes as effects
 from comfyfleet.server.errors import install_error_handlers
 from comfyfleet.server.fleets import routes as fleets
@@ -31,7 +32,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     app.state.sign_in_guard = SignInGuard()
     install_error_handlers(app)
-    for slice_ in (auth, audit, tenants, workflows, effects, fleets, workers, uploads, jobs, worker_routes):
+    for slice_ in (auth, audit, tenants, workflows, bundles, effects, fleets, workers, uploads, jobs, worker_routes):
         app.include_router(slice_.router)
     app.include_router(make_router(wiring.disk_stores))
     app.add_api_route("/healthz", _health, methods=["GET"])

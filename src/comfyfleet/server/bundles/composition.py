@@ -21,9 +21,10 @@ from comfyfleet.core.bundles import (
 )
 from comfyfleet.core.errors import Conflict
 from comfyfleet.protocol.bundles import NeededModel, NewBundle, NewEntry, Where
+from comfyfleet.server.assets import service as assets
 from comfyfleet.server.assets.errors import AssetQuarantined
 from comfyfleet.server.bundles import repository, views
-from comfyfleet.server.bundles.finding import find, find_asset, matching
+from comfyfleet.server.bundles.finding import find, matching
 from comfyfleet.server.models import Asset, Bundle
 from comfyfleet.server.workflows import analysis
 from comfyfleet.server.workflows import repository as workflows
@@ -102,7 +103,7 @@ def _add(entries: list[Entry], entry: Entry) -> None:
 
 
 async def _entry(session: AsyncSession, wanted: NewEntry) -> Entry:
-    asset = await find_asset(session, wanted.asset)
+    asset = await assets.find(session, wanted.asset)
     filename = wanted.asset if wanted.asset in filenames(asset) else None
     return entry_of(asset, filename=filename, target_path=wanted.target_path, action=wanted.action)
 
@@ -190,11 +191,8 @@ def _check(entries: Iterable[Entry]) -> None:
 
 async def _refuse_quarantined(session: AsyncSession, entries: Sequence[Entry]) -> None:
     ids = [entry.asset_id for entry in entries if entry.asset_id is not None]
-    barred = [
-        asset
-        for asset in (await repository.assets_by_id(session, ids)).values()
-        if asset.is_quarantined and asset.released_by is None
-    ]
+    found = await repository.assets_by_id(session, ids)
+    barred = [asset for asset in found.values() if assets.is_locked_away(asset)]
     if barred:
         names = ", ".join(f"{asset.id} ({filenames(asset)[0]})" for asset in barred[:10])
         raise AssetQuarantined(

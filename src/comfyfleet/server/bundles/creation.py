@@ -5,8 +5,11 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID, uuid4
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from comfyfleet import names
 from comfyfleet.core.bundles import BundleInvalid, Manifest
+from comfyfleet.core.errors import Unavailable
 from comfyfleet.core.manifests import MAX_MANIFEST_BYTES, write_manifest
 from comfyfleet.protocol.bundles import NewBundle
 from comfyfleet.server.audit import service as audit
@@ -16,6 +19,12 @@ from comfyfleet.server.bundles.composition import Draft, compose
 from comfyfleet.server.bundles.views import iso, label
 from comfyfleet.server.models import Bundle, BundleEntry
 from comfyfleet.server.wiring import Wiring
+
+
+class LibraryChanged(Unavailable):
+    """An asset was changed while a bundle of it was written."""
+
+    code = "library_changed"
 
 
 async def create(wiring: Wiring, principal: Principal, new: NewBundle) -> Bundle:
@@ -34,11 +43,19 @@ async def create(wiring: Wiring, principal: Principal, new: NewBundle) -> Bundle
     await asyncio.to_thread(wiring.models.write, key, content, content_type="application/json", create_only=True)
     bundle = _row(draft, manifest, content, principal.actor, now)
     async with wiring.sessions.begin() as session:
+        await _refuse_changed(session, draft)
         bundle.version = await repository.next_version(session, draft.name)
         await repository.insert(session, bundle)
         detail = {"bundle_id": manifest.bundle_id, "manifest_sha256": bundle.manifest_sha256}
         await audit.record(session, principal, "bundle.create", label(bundle), detail)
     return bundle
+
+
+async def _refuse_changed(session: AsyncSession, draft: Draft) -> None:
+    """Raise `LibraryChanged` when an asset is gone or lies elsewhere since the manifest was composed."""
+    keys = {entry.asset_id: entry.asset_s3_key for entry in draft.entries if entry.asset_id is not None}
+    if await repository.hold_assets(session, keys.keys()) != keys:
+        raise LibraryChanged("An asset of the bundle was deleted or changed at this moment.", hint="Try again.")
 
 
 def _manifest(draft: Draft, now: datetime) -> Manifest:

@@ -8,10 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.bundles import Entry
 from comfyfleet.core.errors import Conflict, NotFound
-from comfyfleet.server.assets import repository as assets
-from comfyfleet.server.assets.errors import AssetAmbiguous, AssetNotFound
 from comfyfleet.server.bundles import repository
-from comfyfleet.server.models import Asset, Bundle
+from comfyfleet.server.models import Bundle
 
 _ID_BEGINNING: Final = re.compile(r"[0-9a-f]{4}[0-9a-f-]{0,32}")
 _DIGEST_BEGINNING: Final = re.compile(r"[0-9a-f]{8,64}")
@@ -67,32 +65,6 @@ async def find(session: AsyncSession, reference: str) -> Bundle:
             hint="List them with `comfyfleet bundles list`; name one by id, name or name@version.",
         )
     return bundle
-
-
-async def find_asset(session: AsyncSession, reference: str) -> Asset:
-    """Return an asset of the library, by id, digest (8 digits or more of it), or a name that only it has.
-
-    Raises:
-        AssetNotFound: There is none.
-        AssetAmbiguous: Several fit.
-    """
-    found: list[Asset] = []
-    if re.fullmatch(r"[0-9]{1,18}", reference):
-        found = [asset for asset in [await assets.by_id(session, int(reference))] if asset]
-    if not found and _DIGEST_BEGINNING.fullmatch(reference):
-        found = await assets.by_digest_prefix(session, reference, 10)
-    if not found and reference.isprintable():
-        found = await assets.by_filename(session, reference, 10)
-    if len(found) > 1:
-        raise AssetAmbiguous(
-            f"'{reference[:120]}' can be asset {', '.join(f'{asset.id} ({asset.sha256[:12]})' for asset in found)}.",
-            hint="Name one by id or digest.",
-        )
-    if not found:
-        raise AssetNotFound(
-            f"There is no asset '{reference[:120]}'.", hint="List the library with `comfyfleet assets list`."
-        )
-    return found[0]
 
 
 def matching(entries: list[Entry], reference: str) -> list[Entry]:

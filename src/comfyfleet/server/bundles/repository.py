@@ -92,3 +92,9 @@ async def assets_by_id(session: AsyncSession, asset_ids: Collection[int]) -> dic
     """Return those of the assets that exist, with their names, by id."""
     query = select(Asset).where(Asset.id.in_(asset_ids)).options(selectinload(Asset.names))
     return {asset.id: asset for asset in await session.scalars(query)}
+
+
+async def hold_assets(session: AsyncSession, asset_ids: Collection[int]) -> dict[int, str]:
+    """Let nobody change these assets until the transaction ends; return the keys of those that exist, by id."""
+    query = select(Asset.id, Asset.object_key).where(Asset.id.in_(asset_ids)).order_by(Asset.id)
+    return {row.id: row.object_key for row in await session.execute(query.with_for_update(read=True))}
