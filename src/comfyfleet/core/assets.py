@@ -114,15 +114,21 @@ def guess_kind(filename: str) -> AssetKind:
     path = PurePosixPath(filename.replace("\\", "/").lower())
     if archive_suffix(path.name) is not None:
         return AssetKind.CUSTOM_NODE
-    for folder in reversed(path.parent.parts):
-        if folder in _KIND_OF_FOLDER and folder != "other":
-            return _KIND_OF_FOLDER[folder]
+    by_folder = kind_by_folders(filename)
+    if by_folder is not None:
+        return by_folder
     if path.suffix not in _MODELS:
         return AssetKind.OTHER
     for words, kind in _WORDS:
         if words.search(path.name):
             return kind
     return AssetKind.CHECKPOINT if path.suffix in {".safetensors", ".ckpt"} else AssetKind.OTHER
+
+
+def kind_by_folders(path: str) -> AssetKind | None:
+    """Return the kind that the innermost of ComfyUI's folders in a path stands for, or None without one."""
+    folders = PurePosixPath(path.replace("\\", "/").lower()).parent.parts
+    return next((_KIND_OF_FOLDER[one] for one in reversed(folders) if one in _KIND_OF_FOLDER and one != "other"), None)
 
 
 def is_pickle(filename: str) -> bool:

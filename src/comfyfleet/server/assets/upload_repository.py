@@ -38,9 +38,9 @@ async def insert(session: AsyncSession, upload: AssetUpload) -> None:
     await session.flush()
 
 
-async def change(session: AsyncSession, upload_id: UUID, state: UploadState, **values: Any) -> bool:
-    """Change an upload that still is in a state; return whether it was."""
-    query = update(AssetUpload).where(AssetUpload.id == upload_id, AssetUpload.state == state)
+async def change(session: AsyncSession, upload_id: UUID, present: UploadState, **values: Any) -> bool:
+    """Change an upload whose present state is this; return whether it was."""
+    query = update(AssetUpload).where(AssetUpload.id == upload_id, AssetUpload.state == present)
     result = await session.execute(query.values(**values).returning(AssetUpload.id))
     return result.first() is not None
 
