@@ -19,6 +19,24 @@ from comfyfleet.protocol.bundles import NewBundle
 app = typer.Typer(no_args_is_help=True, help="Bundles: sets of assets and where each goes (administrators).")
 
 Bundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="Its name (the newest), name@version, or id.")]
+Assets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--asset",
+        "-a",
+        metavar="REF[=TARGET][:ACTION]",
+        help="Asset by id, digest or file name; where it goes; copy, extract_zip or extract_tar_gz.",
+    ),
+]
+ForWorkflows = Annotated[
+    list[str] | None,
+    typer.Option("--for-workflow", metavar="SLUG|FILE", help="Add what this workflow needs and the rest lacks."),
+]
+Remove = Annotated[list[str] | None, typer.Option("--remove", metavar="REF", help="With --from: leave this asset out.")]
+Lock = Annotated[
+    Path | None,
+    typer.Option("--requirements-lock", metavar="FILE", help="Pinned requirements of its custom nodes, for pip."),
+]
 
 
 def open_bundles(context: typer.Context) -> BundlePlane:
@@ -67,30 +85,14 @@ def show(context: typer.Context, bundle: Bundle, as_json: JsonFlag = False) -> N
 def create(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Its name; that of --from if left out.")] = None,
-    assets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--asset",
-            "-a",
-            metavar="REF[=TARGET][:ACTION]",
-            help="Asset by id, digest or file name; where it goes; copy, extract_zip or extract_tar_gz.",
-        ),
-    ] = None,
-    workflows: Annotated[
-        list[str] | None,
-        typer.Option("--for-workflow", metavar="SLUG|FILE", help="Add what this workflow needs and the rest lacks."),
-    ] = None,
+    assets: Assets = None,
+    workflows: ForWorkflows = None,
     previous: Annotated[
         str | None, typer.Option("--from", metavar="BUNDLE", help="Make the next version of this bundle.")
     ] = None,
-    remove: Annotated[
-        list[str] | None, typer.Option("--remove", metavar="REF", help="With --from: leave this asset out.")
-    ] = None,
+    remove: Remove = None,
     notes: Annotated[str | None, typer.Option(help="What it is for.")] = None,
-    lock: Annotated[
-        Path | None,
-        typer.Option("--requirements-lock", metavar="FILE", help="Pinned requirements of its custom nodes, for pip."),
-    ] = None,
+    lock: Lock = None,
     accept_missing: Annotated[
         bool, typer.Option("--accept-missing", help="Go on though the library lacks what a workflow needs.")
     ] = False,
