@@ -6,7 +6,6 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from comfyfleet.cli.output import print_error
 from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.core.errors import Conflict, ErrorKind, FleetError, Invalid, Unavailable
 
@@ -83,5 +82,7 @@ def _exit_code(error: FleetError) -> ExitCode:
 
 
 def _end(message: str, hint: str, code: int) -> typer.Exit:
+    from comfyfleet.cli.output import print_error  # noqa: PLC0415 - takes 60 ms, which a machine's boot need not wait
+
     print_error(message, hint)
     return typer.Exit(code)

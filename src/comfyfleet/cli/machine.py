@@ -9,7 +9,6 @@ import typer
 
 from comfyfleet.cli.machine_errors import MACHINE_EXIT_CODES_HELP, MachineGroup
 from comfyfleet.cli.machine_report import Teller
-from comfyfleet.cli.output import printable
 from comfyfleet.machine.settings import MachineSettings
 
 app = typer.Typer(
@@ -122,5 +121,8 @@ def _print(document: dict[str, Any], lines: list[str], *, as_json: bool) -> None
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False))
         return
-    for line in lines:
-        typer.echo(printable(line))
+    if lines:
+        from comfyfleet.cli.output import printable  # noqa: PLC0415 - a quiet apply prints nothing
+
+        for line in lines:
+            typer.echo(printable(line))

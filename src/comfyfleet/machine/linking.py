@@ -36,16 +36,15 @@ def link_into_place(source: Path, target: Path, scratch: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if target.samefile(source) and not target.is_symlink():
             return
-    temporary = scratch / secrets.token_hex(8)
+    temporary = scratch / secrets.token_hex(8)  # one that a killed run leaves is removed with the folder's contents
     try:
         os.link(source, temporary)
         temporary.replace(target)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         if error.errno not in _NO_LINK:
             raise
         _copy_into_place(source, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _copy_into_place(source: Path, target: Path) -> None:

@@ -45,10 +45,8 @@ def sync_file(path: Path) -> None:
 def take_in(places: Places, sha256: str, path: Path) -> None:
     """Make a file, whose bytes were found right and are on disk, a whole one of the store."""
     with disk_errors():
-        path.chmod(0o644)
         stamp(path)
         path.replace(places.object_of(sha256))
-        path.with_name(f"{path.name}.ranges").unlink(missing_ok=True)
 
 
 def adopt(places: Places, sha256: str, standing: Path) -> bool:

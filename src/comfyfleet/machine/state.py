@@ -113,15 +113,21 @@ def read_listed_paths(places: Places) -> list[str]:
 
 
 def write_durably(path: Path, text: str) -> None:
-    """Replace a small file so that a crash leaves the old one or the new one."""
-    temporary = path.with_name(f"{path.name}.new")
+    """Replace a small file so that a crash leaves the old one or the new one, and have it on disk."""
     with disk_errors():
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, text, is_synced=True)
         sync_folder(path.parent)
+
+
+def write_whole(path: Path, text: str, *, is_synced: bool = False) -> None:
+    """Replace a small file so that a reader sees the old one or the new one."""
+    temporary = path.with_name(f"{path.name}.new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        if is_synced:
+            os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from comfyfleet.core.bundles import Entry, Manifest
 from comfyfleet.machine.errors import DiskRefuses, StateInvalid
 from comfyfleet.machine.fetch.partial import disk_errors
 from comfyfleet.machine.linking import link_into_place
+from comfyfleet.machine.objects import sync_all
 from comfyfleet.machine.places import Places
 from comfyfleet.machine.plan import Plan
 from comfyfleet.machine.state import (
@@ -25,8 +26,8 @@ from comfyfleet.machine.state import (
     TreeFile,
     parse_record,
     record_of,
-    sync_folder,
     write_durably,
+    write_whole,
 )
 
 StepKind = Literal["remove", "tree", "link"]
@@ -107,12 +108,13 @@ def finish_switch(places: Places) -> bool:
     if switch is None:
         return False
     with disk_errors():
-        folders = {run_step(places, step) for step in switch.steps}
-        for folder in folders:
-            if folder.is_dir():
-                sync_folder(folder)
-    _write_records(places, switch)
-    places.journal.unlink()
+        for step in switch.steps:
+            run_step(places, step)
+        _write_records(places, switch)
+        # One wait for all names, records and removals; until it is over, the journal brings them about again.
+        sync_all(places.root)
+        sync_all(places.store)
+        places.journal.unlink()
     return True
 
 
@@ -142,8 +144,8 @@ def _aside(places: Places, path: str, before: Installed | None, plan: Plan) -> s
     return f"{places.displaced.name}/{plan.manifest.bundle_id}/{path}"
 
 
-def run_step(places: Places, step: Step) -> Path:
-    """Do a step, for the first or the second time; return the folder whose names changed."""
+def run_step(places: Places, step: Step) -> None:
+    """Do a step, for the first or the second time."""
     target = places.target_of(step.target)
     match step.kind:
         case "remove":
@@ -161,7 +163,6 @@ def run_step(places: Places, step: Step) -> Path:
             if step.aside and target.exists() and not target.samefile(source):
                 _put_aside(places, target, step.aside)
             link_into_place(source, target, places.links)
-    return target.parent
 
 
 def _put_aside(places: Places, target: Path, aside: str) -> None:
@@ -224,11 +225,11 @@ def _read_journal(places: Places) -> Switch | None:
 
 
 def _write_records(places: Places, switch: Switch) -> None:
-    write_durably(places.installed, json.dumps(record_of(switch.after)))
+    write_whole(places.installed, json.dumps(record_of(switch.after)))
     if switch.before is None or not switch.before.is_complete:
         places.previous.unlink(missing_ok=True)
     elif switch.before.manifest.bundle_id != switch.after.manifest.bundle_id:
-        write_durably(places.previous, json.dumps(record_of(switch.before)))
-    write_durably(places.listed_paths, "".join(f"{path}\n" for path in switch.listed))
+        write_whole(places.previous, json.dumps(record_of(switch.before)))
+    write_whole(places.listed_paths, "".join(f"{path}\n" for path in switch.listed))
     if switch.after.is_complete:
-        write_durably(places.active_bundle, f"{switch.after.manifest.bundle_id}\n")
+        write_whole(places.active_bundle, f"{switch.after.manifest.bundle_id}\n")

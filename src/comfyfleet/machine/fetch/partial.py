@@ -1,7 +1,8 @@
 """A file that is being fetched: its bytes, and beside them which ranges are there, so that a next run goes on.
 
 The file is `<digest>` and the ranges `<digest>.ranges`, one byte each: 1 when the range has been written. A range that
-the disk lost after all (power, not a killed process) shows in the digest.
+the disk lost after all (power, not a killed process) shows in the digest. An object of one range has no such note: it
+is there, or it is fetched again.
 """
 
 import contextlib
@@ -26,9 +27,8 @@ class PartialFile:
         self.path = path
         self.size = size
         self.range_count = max(1, -(-size // BUFFER_BYTES))
-        self._ranges_path = path.with_name(f"{path.name}.ranges")
         with disk_errors():
-            self._ranges = os.open(self._ranges_path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._ranges = None if self.range_count == 1 else os.open(ranges_of(path), os.O_RDWR | os.O_CREAT, 0o600)
             self.is_direct = size >= _DIRECT_FROM
             self._file = self._open()
             self._reserve()
@@ -43,7 +43,8 @@ class PartialFile:
 
     def present(self) -> bytes:
         """Return one byte a range: 1 for those that an earlier run has written."""
-        return os.pread(self._ranges, self.range_count, 0).ljust(self.range_count, b"\0")
+        noted = b"" if self._ranges is None else os.pread(self._ranges, self.range_count, 0)
+        return noted.ljust(self.range_count, b"\0")
 
     def read_into(self, index: int, buffer: mmap.mmap) -> None:
         """Read a range that an earlier run has written."""
@@ -62,7 +63,8 @@ class PartialFile:
             done = 0
             while done < length:
                 done += os.pwrite(self._file, view[done:length], self.offset_of(index) + done)
-            os.pwrite(self._ranges, b"\1", index)
+            if self._ranges is not None:
+                os.pwrite(self._ranges, b"\1", index)
 
     def finish(self) -> None:
         """Give the file its size; its bytes have been found right."""
@@ -72,16 +74,14 @@ class PartialFile:
     def close(self) -> None:
         """Close it; what is there stays for the next run."""
         os.close(self._file)
-        os.close(self._ranges)
+        if self._ranges is not None:
+            os.close(self._ranges)
 
     def discard(self) -> None:
         """Forget all that was written."""
-        with disk_errors():
-            os.ftruncate(self._ranges, 0)
-
-    def forget_ranges(self) -> None:
-        """Remove the note of ranges, once the file is whole and has another name."""
-        self._ranges_path.unlink(missing_ok=True)
+        if self._ranges is not None:
+            with disk_errors():
+                os.ftruncate(self._ranges, 0)
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT
@@ -112,6 +112,11 @@ class PartialFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def ranges_of(path: Path) -> Path:
+    """Return where the ranges of a partial file are noted."""
+    return path.with_name(f"{path.name}.ranges")
 
 
 class _DiskErrors(contextlib.AbstractContextManager[None]):
