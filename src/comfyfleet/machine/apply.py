@@ -8,7 +8,7 @@ from comfyfleet.core.bundles import Entry, Manifest
 from comfyfleet.core.manifests import read_manifest
 from comfyfleet.machine import objects
 from comfyfleet.machine.archives import unpack
-from comfyfleet.machine.bringing import bring
+from comfyfleet.machine.bringing import Early, bring
 from comfyfleet.machine.errors import NothingBefore, WrongBytes
 from comfyfleet.machine.fetch.reader import RangeReader, patiently
 from comfyfleet.machine.inventory import take_stock, waiting_trees
@@ -83,14 +83,32 @@ def apply(places: Places, source: ObjectSource, manifest: Manifest, options: Opt
     if part is None:
         fetched = bring(places, source, facts, plan, options, report)
         return _switch_over(places, facts, plan, manifest, options, report, fetched)
-    small_facts, small_plan = plan_apply(places, source, part, options)
-    fetched = bring(places, source, small_facts, small_plan, options, report)
-    early = _switch_over(places, small_facts, small_plan, manifest, options, report, fetched)
-    report.say("custom nodes and small files are in place; large files follow")
+    return _apply_growing(places, source, manifest, part, facts, plan, options, report)
+
+
+def _apply_growing(
+    places: Places,
+    source: ObjectSource,
+    manifest: Manifest,
+    part: Manifest,
+    facts: Facts,
+    plan: Plan,
+    options: Options,
+    report: Report,
+) -> Receipt:
+    """Apply a first bundle: `part` of it is put in place, and its packages installed, while large files stream."""
+    receipts: list[Receipt] = []
+
+    def place_part() -> None:
+        part_facts, part_plan = plan_apply(places, source, part, options)
+        receipts.append(_switch_over(places, part_facts, part_plan, manifest, options, report, 0))
+        report.say("custom nodes and small files are in place; large files follow")
+
+    early = Early(frozenset(entry.sha256 for entry in part.entries), place_part)
+    fetched = bring(places, source, facts, plan, options, report, early)
     facts, plan = plan_apply(places, source, manifest, options)
-    fetched += bring(places, source, facts, plan, options, report)
     receipt = _switch_over(places, facts, plan, manifest, options, report, fetched)
-    return replace(receipt, was_restarted=early.was_restarted or receipt.was_restarted)
+    return replace(receipt, was_restarted=any(one.was_restarted for one in [*receipts, receipt]))
 
 
 def rollback(places: Places, source: ObjectSource, options: Options, report: Report) -> Receipt:

@@ -1,6 +1,10 @@
 """Brings the objects of a plan into the content store: verified, and durable before they count."""
 
 import os
+import threading
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 
 from comfyfleet.cloud.ports import ObjectSource
@@ -14,15 +18,21 @@ from comfyfleet.machine.report import Report, size_text
 from comfyfleet.machine.switch import place_step, run_step
 
 
-def bring(places: Places, source: ObjectSource, facts: Facts, plan: Plan, options: Options, report: Report) -> int:
-    """Fetch what a plan lacks and return how many bytes that were; raise as `Fetcher.run`."""
+def bring(
+    places: Places,
+    source: ObjectSource,
+    facts: Facts,
+    plan: Plan,
+    options: Options,
+    report: Report,
+    early: "Early | None" = None,
+) -> int:
+    """Fetch what a plan lacks and return how many bytes that were; raise as `Fetcher.run`, and what `early` raises."""
     adopted = _adopt(places, plan, report)
     wanted = [entry for entry in plan.fetch if entry.sha256 not in adopted]
-    if not wanted:
-        return 0
     total = sum(facts.sizes[entry.sha256] for entry in wanted)
     report.expect(total)
-    arrivals = _Arrivals(places, plan, report)
+    arrivals = _Arrivals(places, plan, report, early, {entry.sha256 for entry in wanted})
     fetcher = Fetcher(
         source,
         places.partial,
@@ -30,11 +40,20 @@ def bring(places: Places, source: ObjectSource, facts: Facts, plan: Plan, option
         on_bytes=report.count,
         on_whole=arrivals.on_whole,
     )
+    arrivals.begin(on_problem=fetcher.stop)
     try:
         fetcher.run(Fetch(entry.sha256, entry.asset_s3_key, facts.sizes[entry.sha256]) for entry in wanted)
     finally:
         arrivals.settle()
     return total
+
+
+@dataclass(frozen=True)
+class Early:
+    """What is done, beside the fetching of all the rest, as soon as these digests are here."""
+
+    digests: frozenset[str]
+    action: Callable[[], None]
 
 
 def _adopt(places: Places, plan: Plan, report: Report) -> set[str]:
@@ -47,33 +66,73 @@ def _adopt(places: Places, plan: Plan, report: Report) -> set[str]:
 
 
 class _Arrivals:
-    """What has come. Small files become durable together at the end; large ones of a first bundle at once."""
+    """What has come. Small files become durable together; large ones of a first bundle each by itself."""
 
-    def __init__(self, places: Places, plan: Plan, report: Report) -> None:
+    def __init__(
+        self, places: Places, plan: Plan, report: Report, early: Early | None, wanted: AbstractSet[str]
+    ) -> None:
         self._places = places
         self._plan = plan
         self._report = report
+        self._early = early
+        self._missing_early = set(early.digests & wanted) if early else set()
         self._waiting: list[tuple[str, Path]] = []
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._on_problem: Callable[[BaseException], None] = lambda _error: None
+
+    def begin(self, on_problem: Callable[[BaseException], None]) -> None:
+        """Do what is early at once, if all of it is here already."""
+        self._on_problem = on_problem
+        if self._early is not None and not self._missing_early:
+            self._start_early()
 
     def on_whole(self, fetch: Fetch, path: Path) -> None:
         """Take in a verified object; called by the fetching threads."""
         if fetch.size > SMALL_BYTES:
             self._report.say(f"verified {fetch.key} ({size_text(fetch.size)})")
-        if not self._plan.is_first or fetch.size <= SMALL_BYTES:
-            self._waiting.append((fetch.sha256, path))
+        if self._plan.is_first and fetch.size > SMALL_BYTES and not self._is_early(fetch):
+            objects.sync_file(path)
+            objects.take_in(self._places, fetch.sha256, path)
+            for entry in self._plan.place:
+                if entry.sha256 == fetch.sha256:
+                    self._show(entry)
             return
-        objects.sync_file(path)
-        objects.take_in(self._places, fetch.sha256, path)
-        for entry in self._plan.place:
-            if entry.sha256 == fetch.sha256:
-                self._show(entry)
+        with self._lock:
+            self._waiting.append((fetch.sha256, path))
+            is_last_early = self._missing_early == {fetch.sha256}
+            self._missing_early.discard(fetch.sha256)
+        if is_last_early:
+            self._start_early()
 
     def settle(self) -> None:
-        """Make durable, and take in, what waits."""
-        if not self._waiting:
+        """Wait for what is done early, and take in what waits."""
+        if self._thread is not None:
+            self._thread.join()
+        self._take_in_waiting()
+
+    def _is_early(self, fetch: Fetch) -> bool:
+        return self._early is not None and fetch.sha256 in self._early.digests
+
+    def _start_early(self) -> None:
+        self._thread = threading.Thread(target=self._do_early, name="early", daemon=True)
+        self._thread.start()
+
+    def _do_early(self) -> None:
+        try:
+            self._take_in_waiting()
+            if self._early is not None:
+                self._early.action()
+        except BaseException as error:  # noqa: BLE001 - the fetch that goes on beside is ended with it
+            self._on_problem(error)
+
+    def _take_in_waiting(self) -> None:
+        with self._lock:
+            whole, self._waiting = self._waiting, []
+        if not whole:
             return
         objects.sync_all(self._places.store)
-        for sha256, path in self._waiting:
+        for sha256, path in whole:
             objects.take_in(self._places, sha256, path)
 
     def _show(self, entry: Entry) -> None:

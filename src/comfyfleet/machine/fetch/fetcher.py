@@ -64,6 +64,12 @@ class Fetcher:
         self._on_whole = on_whole
         self._pause_seconds = pause_seconds
         self._idle_seconds = idle_seconds
+        self._run: _Run | None = None
+
+    def stop(self, error: BaseException) -> None:
+        """End a `run` that goes on in another thread; it raises this error. What has come stays."""
+        if self._run is not None:
+            self._run.end(error)
 
     def run(self, fetches: Iterable[Fetch]) -> None:
         """Bring all objects. What has come of an object stays for the next run, whatever happens.
@@ -84,7 +90,7 @@ class Fetcher:
 
     def _run_once(self, fetches: list[Fetch]) -> list[Fetch]:
         """Return those whose bytes were wrong; they are forgotten, so that they come anew."""
-        run = _Run(self._folder, fetches, BufferPool(max(_BUFFERS, self._connections + 2)))
+        run = self._run = _Run(self._folder, fetches, BufferPool(max(_BUFFERS, self._connections + 2)))
         threads = [
             threading.Thread(target=self._work, args=(run,), name=f"fetch-{number}", daemon=True)
             for number in range(self._connections)

@@ -96,7 +96,7 @@ class PartialFile:
 
     def _reserve(self) -> None:
         """Take the room on the disk at once: a disk that is too small shows now, and writes need not extend."""
-        if self.size == 0 or not hasattr(os, "posix_fallocate"):
+        if self.size < _DIRECT_FROM or not hasattr(os, "posix_fallocate"):
             return
         whole = -(-self.size // BLOCK_BYTES) * BLOCK_BYTES if self.is_direct else self.size
         if os.fstat(self._file).st_blocks * 512 < whole:
