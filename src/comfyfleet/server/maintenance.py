@@ -1,10 +1,11 @@
-"""What the control plane does by itself: it takes back lost leases and forgets old sessions."""
+"""What the control plane does by itself: it takes back lost leases, and forgets old sessions and uploads."""
 
 import asyncio
 import logging
 
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
+from comfyfleet.server.assets import uploads as asset_uploads
 from comfyfleet.server.auth import repository as sessions
 from comfyfleet.server.jobs import leases
 from comfyfleet.server.wiring import Wiring
@@ -13,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 async def maintain_forever(wiring: Wiring) -> None:
-    """Look after leases and sessions until cancelled; a database that is away for a while is no reason to stop."""
+    """Look after all of it until cancelled; a database that is away for a while is no reason to stop."""
     while True:
         try:
             await maintain_once(wiring)
@@ -27,6 +28,8 @@ async def maintain_once(wiring: Wiring) -> int:
     async with wiring.sessions.begin() as session:
         rescued = await leases.rescue(session, wiring)
         await sessions.delete_expired_sessions(session, wiring.clock())
+    if dropped := await asset_uploads.abort_abandoned(wiring):
+        log.info("dropped %d uploads that nobody went on with", dropped)
     if rescued:
         log.info("took back %d jobs whose leases ran out", rescued)
     return rescued

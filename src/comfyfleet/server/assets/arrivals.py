@@ -7,8 +7,10 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
+from comfyfleet.protocol.library import UploadState
 from comfyfleet.server.assets import upload_repository
-from comfyfleet.server.assets.arrival import LEASE, verify
+from comfyfleet.server.assets.arrival import verify
+from comfyfleet.server.assets.holding import LEASE, Hold, HoldLost
 from comfyfleet.server.assets.importing import bring_remote
 from comfyfleet.server.models import AssetUpload
 from comfyfleet.server.wiring import Wiring
@@ -34,9 +36,7 @@ class Arrivals:
         """Stop looking. What was begun is gone on with by whoever looks next."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def wake(self) -> None:
         """Look now: an upload is complete."""
@@ -44,14 +44,15 @@ class Arrivals:
 
     async def _work(self) -> None:
         while True:
+            self._wake.clear()  # before the look: who wakes us after it has something that the look may have missed
             try:
                 upload = await self._claim()
-                if upload is not None:
-                    await self._bring_on(upload)
-                    continue
             except (DBAPIError, InterfaceError, OSError) as error:
                 log.warning("the database could not be reached, trying again: %s", error)
-            self._wake.clear()
+                upload = None
+            if upload is not None:
+                await self._bring_on(upload)
+                continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._wiring.settings.maintenance_interval_seconds)
 
@@ -61,7 +62,23 @@ class Arrivals:
             return await upload_repository.claim(session, now, now + LEASE)
 
     async def _bring_on(self, upload: AssetUpload) -> None:
-        if upload.import_url is not None and upload.state == "receiving":
-            upload = await bring_remote(self._wiring, upload) or upload
-        if upload.state == "verifying":
-            await verify(self._wiring, upload)
+        """Work on one upload as a task of its own: what it dies of ends nothing else, and it is tried again later."""
+        task = asyncio.create_task(_bring_on(self._wiring, Hold(self._wiring, upload)), name=f"arrival-{upload.id}")
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if error := task.exception():
+            log.error("the upload %s stopped at an error, and is tried again", upload.id, exc_info=error)
+
+
+async def _bring_on(wiring: Wiring, hold: Hold) -> None:
+    try:
+        async with hold.kept():
+            if hold.upload.state == UploadState.RECEIVING:
+                await bring_remote(wiring, hold)
+            if hold.upload.state == UploadState.VERIFYING:
+                await verify(wiring, hold)
+    except HoldLost:
+        log.info("the upload %s is somebody else's now, or was canceled", hold.upload.id)

@@ -45,7 +45,19 @@ class AssetUploadOver(Conflict):
     code = "asset_upload_over"
 
 
+class PartUnknown(Invalid):
+    """The upload has no part of this number."""
+
+    code = "part_unknown"
+
+
 class DigestWrong(Invalid):
     """The bytes that came are not those of the digest that was announced."""
 
     code = "digest_wrong"
+
+
+class BytesLost(NotFound):
+    """The store no longer has what was uploaded."""
+
+    code = "bytes_lost"

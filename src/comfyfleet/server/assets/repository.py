@@ -1,13 +1,14 @@
 """SQL of assets."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from comfyfleet.core.assets import AssetKind
 from comfyfleet.server.models import Asset, AssetName, Bundle, BundleEntry
@@ -89,10 +90,10 @@ async def uses(session: AsyncSession, asset_ids: Sequence[int]) -> dict[int, lis
     return {key: sorted(bundles, key=lambda one: one.created_at, reverse=True) for key, bundles in found.items()}
 
 
-async def insert_unless_known(session: AsyncSession, values: dict[str, Any]) -> Asset:
-    """Store an asset, unless there is one of this digest; return the one that is there."""
-    await session.execute(insert(Asset).values(**values).on_conflict_do_nothing(index_elements=["sha256"]))
-    return await session.scalar(select(Asset).where(Asset.sha256 == values["sha256"])) or _vanished()
+async def add(session: AsyncSession, asset: Asset) -> None:
+    """Store a new asset."""
+    session.add(asset)
+    await session.flush()
 
 
 async def add_name(session: AsyncSession, asset: Asset, filename: str) -> None:
@@ -100,6 +101,27 @@ async def add_name(session: AsyncSession, asset: Asset, filename: str) -> None:
     await session.execute(delete(AssetName).where(AssetName.asset_id == asset.id, AssetName.filename == filename))
     await session.execute(insert(AssetName).values(asset_id=asset.id, filename=filename))
     await session.refresh(asset, ["names"])
+
+
+async def hold(session: AsyncSession, asset_id: int) -> Asset | None:
+    """Return an asset that nobody else changes, or puts into a bundle, before the transaction ends."""
+    return await session.scalar(select(Asset).where(Asset.id == asset_id).with_for_update(of=Asset))
+
+
+@contextlib.asynccontextmanager
+async def alone_with(engine: AsyncEngine, sha256: str) -> AsyncIterator[None]:
+    """Let nobody else store, move or delete the bytes of a digest meanwhile; waits for its turn.
+
+    A connection holds the lock, not a transaction: to move a large object on S3 takes minutes.
+    """
+    key = int(sha256[:15], 16)  # of the 63 bits that a lock can have
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            await connection.execute(select(func.pg_advisory_lock(key)))
+            yield
+        finally:
+            await connection.execute(select(func.pg_advisory_unlock(key)))
 
 
 async def remove(session: AsyncSession, asset: Asset) -> None:
@@ -141,7 +163,3 @@ def _filtered(query: Any, wanted: AssetFilter) -> Any:
             )
         )
     return query
-
-
-def _vanished() -> Asset:
-    raise LookupError("an asset vanished between two statements")  # the next attempt finds it or stores it

@@ -47,35 +47,29 @@ async def find(session: AsyncSession, reference: str) -> Asset:
 
 
 async def update(wiring: Wiring, principal: Principal, reference: str, patch: AssetPatch) -> Asset:
-    """Change what is said of an asset; a new kind gives its object a new key."""
+    """Change what is said of an asset; a new kind gives its object a new key, unless a bundle needs the old one."""
     async with wiring.sessions.begin() as session:
         asset = await find(session, reference)
-        old_key, new_kind = asset.object_key, patch.kind
-        if new_kind is not None and new_kind != asset.kind:
-            await _refuse_used(session, asset, "changed to another kind")
-    new_key = names.asset_key(new_kind, asset.sha256) if new_kind is not None else old_key
-    if new_key != old_key:
-        await asyncio.to_thread(wiring.model_index.move, old_key, new_key)
-    async with wiring.sessions.begin() as session:
-        asset = await find(session, str(asset.id))
-        changes = _changes(asset, patch)
-        asset.object_key = new_key
-        for name, (_, value) in changes.items():
-            setattr(asset, name, value)
-        await audit.record(session, principal, "asset.update", asset.sha256, {"changes": changes})
-    return asset
+    if patch.kind in {None, asset.kind}:
+        return await _write(wiring, principal, asset.id, patch)
+    async with repository.alone_with(wiring.engine, asset.sha256):
+        return await _change_kind(wiring, principal, asset.id, patch)
 
 
 async def remove(wiring: Wiring, principal: Principal, reference: str) -> Asset:
     """Delete an asset and its bytes; raise `AssetInUse` while a bundle needs it."""
     async with wiring.sessions.begin() as session:
-        asset = await find(session, reference)
-        await _refuse_used(session, asset, "deleted")
-        detail = {"filename": filename_of(asset), "kind": asset.kind, "size": asset.size}
-        await repository.remove(session, asset)
-        await audit.record(session, principal, "asset.delete", asset.sha256, detail)
-    # After the commit: a crash in between leaves bytes that nothing names, never a name without bytes.
-    await asyncio.to_thread(wiring.models.delete, asset.object_key)
+        sha256 = (await find(session, reference)).sha256
+    # Alone, or else who brings the same bytes now would rely on the object that goes.
+    async with repository.alone_with(wiring.engine, sha256):
+        async with wiring.sessions.begin() as session:
+            asset = await _held(session, (await find(session, sha256)).id)
+            await _refuse_used(session, asset, "deleted")
+            detail = {"filename": filename_of(asset), "kind": asset.kind, "size": asset.size}
+            await repository.remove(session, asset)
+            await audit.record(session, principal, "asset.delete", asset.sha256, detail)
+        # After the commit: a crash in between leaves bytes that nothing names, never a name without bytes.
+        await asyncio.to_thread(wiring.models.delete, asset.object_key)
     return asset
 
 
@@ -120,6 +114,50 @@ async def _candidates(session: AsyncSession, reference: str) -> list[Asset]:
     return await repository.by_filename(session, reference.replace("\x00", ""), _SHOWN)
 
 
+async def _change_kind(wiring: Wiring, principal: Principal, asset_id: int, patch: AssetPatch) -> Asset:
+    async with wiring.sessions.begin() as session:
+        asset = await _held(session, asset_id)
+        await _refuse_used(session, asset, "changed to another kind")
+    old_key, new_key = asset.object_key, names.asset_key(patch.kind or asset.kind, asset.sha256)
+    await _give_key(wiring, asset, new_key)
+    try:
+        return await _write(wiring, principal, asset_id, patch, object_key=new_key)
+    except AssetInUse:  # a bundle of it was written while its object moved
+        await asyncio.to_thread(wiring.model_index.move, new_key, old_key)
+        raise
+
+
+async def _give_key(wiring: Wiring, asset: Asset, key: str) -> None:
+    """Move an asset's object. What lies at the key is not this asset's, unless a change died right after its move."""
+    if await asyncio.to_thread(wiring.models.head, asset.object_key) is None:
+        return
+    if not await asyncio.to_thread(wiring.model_index.move, asset.object_key, key):
+        await asyncio.to_thread(wiring.models.delete, key)
+        await asyncio.to_thread(wiring.model_index.move, asset.object_key, key)
+
+
+async def _write(
+    wiring: Wiring, principal: Principal, asset_id: int, patch: AssetPatch, *, object_key: str | None = None
+) -> Asset:
+    async with wiring.sessions.begin() as session:
+        asset = await _held(session, asset_id)
+        changes = _changes(asset, patch)
+        if object_key is not None:
+            await _refuse_used(session, asset, "changed to another kind")
+            asset.object_key = object_key
+        for name, (_, value) in changes.items():
+            setattr(asset, name, value)
+        await audit.record(session, principal, "asset.update", asset.sha256, {"changes": changes})
+    return asset
+
+
+async def _held(session: AsyncSession, asset_id: int) -> Asset:
+    asset = await repository.hold(session, asset_id)
+    if asset is None:
+        raise AssetNotFound("The asset has just been deleted.", hint="List the library with `comfyfleet assets list`.")
+    return asset
+
+
 async def _refuse_used(session: AsyncSession, asset: Asset, what: str) -> None:
     bundles: list[Bundle] = (await repository.uses(session, [asset.id]))[asset.id]
     if bundles:
@@ -133,7 +171,7 @@ async def _refuse_used(session: AsyncSession, asset: Asset, what: str) -> None:
 
 def _changes(asset: Asset, patch: AssetPatch) -> dict[str, tuple[Any, Any]]:
     given = patch.model_dump(mode="json", exclude_none=True)
-    changes = {name: (getattr(asset, name), value) for name, value in given.items()}
+    changes = {name: (getattr(asset, name), value.replace("\x00", "")) for name, value in given.items()}
     return {name: change for name, change in changes.items() if change[0] != change[1]}
 
 

@@ -59,6 +59,13 @@ async def claim(session: AsyncSession, now: datetime, until: datetime) -> AssetU
     return await session.scalar(taken.returning(AssetUpload))
 
 
+async def change_held(session: AsyncSession, upload_id: UUID, until: datetime | None, **values: Any) -> bool:
+    """Change an upload that is still claimed until exactly this time; return whether it was."""
+    query = update(AssetUpload).where(AssetUpload.id == upload_id, AssetUpload.lease_expires_at == until, _needs_us())
+    result = await session.execute(query.values(**values).returning(AssetUpload.id))
+    return result.first() is not None
+
+
 async def abandoned(session: AsyncSession, before: datetime) -> list[AssetUpload]:
     """Return uploads that nobody has touched since."""
     query = select(AssetUpload).where(AssetUpload.state == UploadState.RECEIVING, AssetUpload.touched_at < before)

@@ -1,7 +1,7 @@
 """The verbs of uploads into the library: begin, sign, complete, abort."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -12,7 +12,13 @@ from comfyfleet.core.assets import part_size_of
 from comfyfleet.core.keys import ObjectNotFound, PartsMissing
 from comfyfleet.protocol.library import NewAssetUpload, UploadState
 from comfyfleet.server.assets import repository, upload_repository
-from comfyfleet.server.assets.errors import AssetNotFound, AssetUploadNotFound, AssetUploadOver
+from comfyfleet.server.assets.errors import (
+    AssetNotFound,
+    AssetUploadNotFound,
+    AssetUploadOver,
+    DigestWrong,
+    PartUnknown,
+)
 from comfyfleet.server.audit import service as audit
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.models import Asset, AssetUpload
@@ -30,27 +36,27 @@ class Standing:
     received: dict[int, int]
     asset: Asset | None = None
     may_be_known: bool = False
-    was_known: bool = False
 
 
 async def begin(wiring: Wiring, principal: Principal, new: NewAssetUpload) -> Standing:
     """Begin an upload, or go on with an unfinished one of the same file.
 
     Bytes that the library has are not sent again: given their digest, the upload is stored at once.
+
+    Raises:
+        DigestWrong: The library has that digest, of another size.
     """
+    new = _storable(new)
     async with wiring.sessions.begin() as session:
         known = await repository.by_sha256(session, new.sha256) if new.sha256 else None
-        may_be_known = await repository.is_any_like(session, new.size, new.head_sha256)
+        is_one_like_it = await repository.is_any_like(session, new.size, new.head_sha256)
         found = await upload_repository.resumable(session, principal.tenant_id, new.filename, new.size, new.head_sha256)
     if known is not None:
-        return await _store_known(wiring, principal, new, known.sha256, found)
-    upload = found or await _begin_new(wiring, principal, new)
-    standing = await look(wiring, upload)
-    if standing is None:  # the store has forgotten it: its parts are gone
-        await _refuse(wiring, upload, "The store has dropped the parts that were sent.")
-        upload = await _begin_new(wiring, principal, new)
-        standing = Standing(upload, {})
-    return Standing(upload, standing.received, may_be_known=may_be_known and new.sha256 is None)
+        return await _store_known(wiring, principal, new, known, found)
+    standing = await _resume(wiring, found, new) if found is not None else None
+    if standing is None:
+        standing = Standing(await insert_upload(wiring, principal, new), {})
+    return replace(standing, may_be_known=is_one_like_it and new.sha256 is None)
 
 
 async def find(wiring: Wiring, principal: Principal, upload_id: str) -> Standing:
@@ -68,10 +74,17 @@ async def find(wiring: Wiring, principal: Principal, upload_id: str) -> Standing
 async def sign_parts(
     wiring: Wiring, principal: Principal, upload_id: str, numbers: list[int]
 ) -> list[tuple[int, int, SignedRequest]]:
-    """Return number, size and signed PUT of each part that is sent next."""
+    """Return number, size and signed PUT of each part that is sent next.
+
+    Raises:
+        PartUnknown: The upload has fewer parts.
+        AssetUploadOver: It takes no more.
+    """
     upload = (await find_receiving(wiring, principal, upload_id)).upload
     parted = parted_of(upload)
-    wanted = sorted({number for number in numbers if number <= parted.part_count})
+    wanted = sorted(set(numbers))
+    if wanted[-1] > parted.part_count:
+        raise PartUnknown(f"The upload has {parted.part_count} parts, and no part {wanted[-1]}.", hint="Count from 1.")
     async with wiring.sessions.begin() as session:
         await upload_repository.change(session, upload.id, UploadState.RECEIVING, touched_at=wiring.clock())
 
@@ -111,18 +124,19 @@ async def complete(wiring: Wiring, principal: Principal, upload_id: str, sha256:
 
 
 async def abort(wiring: Wiring, principal: Principal, upload_id: str) -> None:
-    """Drop an unfinished upload and its parts."""
-    standing = await find_receiving(wiring, principal, upload_id)
-    await _refuse(wiring, standing.upload, "The upload was canceled.")
+    """Drop an unfinished upload and its parts; raise `AssetUploadOver` for another."""
+    upload = (await find_receiving(wiring, principal, upload_id)).upload
+    if not await _drop(wiring, upload, f"{principal.actor} canceled the upload."):
+        raise AssetUploadOver("This upload has just been completed.", hint="Delete the asset that it becomes.")
+    async with wiring.sessions.begin() as session:
+        await audit.record(session, principal, "asset.cancel", str(upload.id), {"filename": upload.filename})
 
 
 async def abort_abandoned(wiring: Wiring) -> int:
     """Drop uploads that nobody has gone on with for a week; return how many."""
     async with wiring.sessions.begin() as session:
         found = await upload_repository.abandoned(session, wiring.clock() - _ABANDONED)
-    for upload in found:
-        await _refuse(wiring, upload, "Nobody went on with the upload for a week.")
-    return len(found)
+    return sum([await _drop(wiring, upload, "Nobody went on with the upload for a week.") for upload in found])
 
 
 async def find_receiving(wiring: Wiring, principal: Principal, upload_id: str) -> Standing:
@@ -171,14 +185,14 @@ async def insert_upload(
         id=upload_id,
         tenant_id=principal.tenant_id,
         state=UploadState.STORED if asset else UploadState.RECEIVING,
-        filename=new.filename.replace("\x00", ""),
+        filename=new.filename,
         size=new.size,
         part_size=part_size,
         head_sha256=new.head_sha256,
         expected_sha256=new.sha256,
         kind=new.kind,
-        notes=new.notes.replace("\x00", ""),
-        license=new.license.replace("\x00", ""),
+        notes=new.notes,
+        license=new.license,
         source_url=new.source_url,
         import_url=import_url,
         store_upload_id=store_upload_id,
@@ -191,31 +205,56 @@ async def insert_upload(
     return upload
 
 
-async def _begin_new(wiring: Wiring, principal: Principal, new: NewAssetUpload) -> AssetUpload:
-    return await insert_upload(wiring, principal, new)
+async def _resume(wiring: Wiring, upload: AssetUpload, new: NewAssetUpload) -> Standing | None:
+    """Go on with an upload; what is said of it now counts. None when its parts are gone, or it was just completed."""
+    standing = await look(wiring, upload)
+    if standing is None:
+        await _drop(wiring, upload, "The store has dropped the parts that were sent.")
+        return None
+    said = {"kind": new.kind, "notes": new.notes, "license": new.license, "source_url": new.source_url}
+    values = {name: value for name, value in said.items() if value}
+    async with wiring.sessions.begin() as session:
+        is_open = await upload_repository.change(
+            session, upload.id, UploadState.RECEIVING, touched_at=wiring.clock(), expected_sha256=new.sha256, **values
+        )
+    return standing if is_open else None
 
 
 async def _store_known(
-    wiring: Wiring, principal: Principal, new: NewAssetUpload, sha256: str, unfinished: AssetUpload | None
+    wiring: Wiring, principal: Principal, new: NewAssetUpload, asset: Asset, unfinished: AssetUpload | None
 ) -> Standing:
-    async with wiring.sessions.begin() as session:
-        asset = await repository.by_sha256(session, sha256)
-        if asset is None or asset.size != new.size:
-            raise AssetNotFound("The asset has just been deleted, or has another size.", hint="Try again.")
-        await repository.add_name(session, asset, new.filename.replace("\x00", ""))
-        await audit.record(session, principal, "asset.add", sha256, {"filename": new.filename, "was_known": True})
-    if unfinished is not None:
-        await _refuse(wiring, unfinished, "The library has these bytes already.")
-    upload = await insert_upload(wiring, principal, new, asset=asset)
-    return Standing(upload, {}, asset, was_known=True)
-
-
-async def _refuse(wiring: Wiring, upload: AssetUpload, problem: str) -> None:
-    async with wiring.sessions.begin() as session:
-        await upload_repository.change(
-            session, upload.id, UploadState(upload.state), state=UploadState.REFUSED, problem=problem
+    if asset.size != new.size:
+        raise DigestWrong(
+            f"The library has the digest {asset.sha256} with {asset.size:,} bytes, and this file has {new.size:,}.",
+            hint="Hash the file again.",
         )
-    await asyncio.to_thread(wiring.model_parts.abort, parted_of(upload))
+    async with wiring.sessions.begin() as session:
+        present = await repository.by_sha256(session, asset.sha256)
+        if present is None:
+            raise AssetNotFound("The asset has just been deleted.", hint="Try again.")
+        await repository.add_name(session, present, new.filename)
+        detail = {"filename": new.filename, "was_known": True}
+        await audit.record(session, principal, "asset.add", asset.sha256, detail)
+    if unfinished is not None:
+        await _drop(wiring, unfinished, "The library has these bytes already.")
+    return Standing(await insert_upload(wiring, principal, new, asset=present), {}, present)
+
+
+async def _drop(wiring: Wiring, upload: AssetUpload, problem: str) -> bool:
+    """End an upload that takes parts, and drop them; return False, and leave it, when it has been completed since."""
+    async with wiring.sessions.begin() as session:
+        is_ours = await upload_repository.change(
+            session, upload.id, UploadState.RECEIVING, state=UploadState.REFUSED, problem=problem, lease_expires_at=None
+        )
+    if is_ours:
+        await asyncio.to_thread(wiring.model_parts.abort, parted_of(upload))
+    return is_ours
+
+
+def _storable(new: NewAssetUpload) -> NewAssetUpload:
+    """Leave out what Postgres cannot store."""
+    texts = {name: getattr(new, name).replace("\x00", "") for name in ("filename", "notes", "license")}
+    return new.model_copy(update=texts)
 
 
 def _parse(upload_id: str) -> UUID:

@@ -33,18 +33,20 @@ def asset_view(asset: Asset, uses: list[Bundle] | None = None) -> library.AssetV
 def upload_view(standing: Standing) -> library.AssetUploadView:
     """Return how far an upload is."""
     upload = standing.upload
+    state = library.UploadState(upload.state)
+    was_sent = state in {library.UploadState.VERIFYING, library.UploadState.STORED} and upload.store_upload_id != ""
     return library.AssetUploadView(
         upload_id=str(upload.id),
-        state=library.UploadState(upload.state),
+        state=state,
         filename=upload.filename,
         size=upload.size,
         part_size=upload.part_size,
         part_count=parted_of(upload).part_count,
         received=sorted(standing.received),
-        received_bytes=sum(standing.received.values()),
+        received_bytes=upload.size if was_sent else sum(standing.received.values()),
         verified_bytes=upload.verified_bytes,
         may_be_known=standing.may_be_known,
-        was_known=standing.was_known,
+        was_known=state is library.UploadState.STORED and upload.store_upload_id == "",
         asset=asset_view(standing.asset) if standing.asset else None,
-        problem=upload.problem,
+        problem=upload.problem if state is library.UploadState.REFUSED else None,
     )
