@@ -12,7 +12,7 @@ UNKNOWN: Final = "unknown"
 _FAMILIES: Final = (
     ("SDXL", re.compile(r"conditioner\.embedders\.1\.model\.|label_emb\.0\.0\.weight")),
     ("SD 3", re.compile(r"joint_blocks\.\d+\.x_block")),
-    ("Flux", re.compile(r"double_blocks\.\d+\.img_attn|lora_unet_double_blocks_\d+|single_transformer_blocks\.\d+\.proj_mlp")),
+    ("Flux", re.compile(r"double_blocks\.\d+\.img_attn|lora_unet_double_blocks_\d|single_transformer_blocks\.\d")),
     ("LTX Video", re.compile(r"caption_projection\.linear_1|transformer_blocks\.\d+\.scale_shift_table")),
     ("Wan", re.compile(r"blocks\.\d+\.cross_attn\.(k_img|norm_k)|blocks\.\d+\.self_attn\.norm_q")),
     ("Qwen Image", re.compile(r"transformer_blocks\.\d+\.img_mod")),

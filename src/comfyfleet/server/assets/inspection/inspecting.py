@@ -40,7 +40,7 @@ def inspect(file: BinaryIO, filename: str, size: int, kind: AssetKind) -> Inspec
     if is_gguf(head):
         return Inspection("gguf", read_gguf(file))
     if archive_suffix(filename) is not None and not is_torch_zip(file, head):
-        listing = list_archive(file, filename)
+        listing = list_archive(file, filename, size)
         is_node = kind is AssetKind.CUSTOM_NODE or bool(listing.get("is_custom_node"))
         return Inspection("archive", listing, suggested_kind=AssetKind.CUSTOM_NODE if is_node else None)
     if is_pickle(filename) or is_torch_zip(file, head) or is_raw_pickle(head):

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from comfyfleet.core.archives.limits import ArchiveLimits
+from comfyfleet.core.archives.refusal import ArchiveRefused, Reason
 from comfyfleet.core.errors import FleetError
 from comfyfleet.core.paths import check_relative_path, collision_key
-from comfyfleet.machine.archives.limits import ArchiveLimits
-from comfyfleet.machine.archives.refusal import ArchiveRefused, Reason
 
 _MAC_FOLDER: Final = "__MACOSX"
 _MAC_FILE: Final = ".DS_Store"
@@ -17,10 +17,14 @@ Read = Callable[[int], bytes]
 
 @dataclass(frozen=True)
 class Member:
-    """One thing of an archive. `path` is relative and safe; `link` is the path that a link stands for."""
+    """One thing of an archive. `path` is relative and safe; `link` is the path that a link stands for.
+
+    `size` is what the archive claims, in bytes; what `read` gives is what counts.
+    """
 
     path: str
     is_folder: bool
+    size: int = 0
     is_executable: bool = False
     link: str | None = None
     read: Read | None = None

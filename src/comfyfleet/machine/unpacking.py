@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from comfyfleet.core.archives import ArchiveLimits, ArchiveReader, ArchiveRefused, Member, NameCheck, Reason, reader_of
+from comfyfleet.core.archives.members import Read
 from comfyfleet.core.bundles import Action
-from comfyfleet.machine.archives.limits import ArchiveLimits
-from comfyfleet.machine.archives.members import ArchiveReader, Member, NameCheck, Read
-from comfyfleet.machine.archives.refusal import ArchiveRefused, Reason
-from comfyfleet.machine.archives.tar_reader import TarReader
-from comfyfleet.machine.archives.zip_reader import ZipReader
 from comfyfleet.machine.fetch.partial import disk_errors
 
 _CHUNK_BYTES: Final = 2**20
@@ -47,12 +44,12 @@ def unpack(
         DiskFull, DiskRefuses: As they say. Nothing is left, either.
     """
     limits = limits or ArchiveLimits()
-    reader = ZipReader(archive, limits) if action is Action.EXTRACT_ZIP else TarReader(archive, limits)
     scratch = target.with_name(f"{target.name}.unpacking")
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        with disk_errors():
+        with disk_errors(), archive.open("rb") as file:
             scratch.mkdir()
+            reader = reader_of(file, archive.stat().st_size, action, limits)
             files = _Writer(scratch, limits, on_bytes).write_all(reader)
             return _settle(scratch, target, files)
     finally:

@@ -4,13 +4,12 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, Final
 
-from comfyfleet.machine.archives.limits import ArchiveLimits
-from comfyfleet.machine.archives.members import Member, link_target, safe_path
-from comfyfleet.machine.archives.refusal import ArchiveRefused, Reason, corrupt
-from comfyfleet.machine.archives.tar_reader import check_growth
+from comfyfleet.core.archives.limits import ArchiveLimits
+from comfyfleet.core.archives.members import Member, link_target, safe_path
+from comfyfleet.core.archives.refusal import ArchiveRefused, Reason, corrupt
+from comfyfleet.core.archives.tar_reader import check_growth
 
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, NotImplementedError, KeyError)
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
@@ -24,21 +23,21 @@ _LONGEST_LINK: Final = 1024
 class ZipReader:
     """Reads a zip. Links become the files that they stand for."""
 
-    def __init__(self, path: Path, limits: ArchiveLimits) -> None:
-        self._path = path
+    def __init__(self, file: BinaryIO, size: int, limits: ArchiveLimits) -> None:
+        self._file = file
+        self._size = size
         self._limits = limits
         self._unpacked_bytes = 0
 
     def members(self) -> Iterator[Member]:
         """Yield the members; see `ArchiveReader`."""
         try:
-            with self._path.open("rb") as file:
-                _check_count(file, self._limits)
-                with zipfile.ZipFile(file) as archive:
-                    infos = archive.infolist()
-                    _check_places(infos, archive.start_dir)
-                    for info in infos:
-                        yield from self._member(archive, info)
+            _check_count(self._file, self._limits)
+            with zipfile.ZipFile(self._file) as archive:
+                infos = archive.infolist()
+                _check_places(infos, archive.start_dir)
+                for info in infos:
+                    yield from self._member(archive, info)
         except _BROKEN as error:
             raise corrupt(error) from error
 
@@ -56,15 +55,14 @@ class ZipReader:
                 target = source.read(_LONGEST_LINK).decode("utf-8", "strict")
                 yield Member(path, is_folder=False, link=link_target(path, target))
                 return
-            packed = self._path.stat().st_size
 
             def read(size: int) -> bytes:
                 content = source.read(size)
                 self._unpacked_bytes += len(content)
-                check_growth(self._unpacked_bytes, packed, self._limits)
+                check_growth(self._unpacked_bytes, self._size, self._limits)
                 return content
 
-            yield Member(path, is_folder=False, is_executable=bool(mode & 0o100), read=read)
+            yield Member(path, is_folder=False, size=info.file_size, is_executable=bool(mode & 0o100), read=read)
 
 
 def _check_kind(info: zipfile.ZipInfo, path: str, mode: int) -> None:

@@ -4,12 +4,11 @@ import gzip
 import tarfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from comfyfleet.machine.archives.limits import ArchiveLimits
-from comfyfleet.machine.archives.members import Member, link_target, safe_path
-from comfyfleet.machine.archives.refusal import ArchiveRefused, Reason, corrupt
+from comfyfleet.core.archives.limits import ArchiveLimits
+from comfyfleet.core.archives.members import Member, link_target, safe_path
+from comfyfleet.core.archives.refusal import ArchiveRefused, Reason, corrupt
 
 _BLOCK: Final = 512
 _LARGEST_READ: Final = 4 * 2**20  # of tarfile itself: an extended header that asks for more is an attack
@@ -21,14 +20,15 @@ _BROKEN: Final = (
 class TarReader:
     """Reads a tar.gz. Links become the files that they stand for."""
 
-    def __init__(self, path: Path, limits: ArchiveLimits) -> None:
-        self._path = path
+    def __init__(self, file: BinaryIO, size: int, limits: ArchiveLimits) -> None:
+        self._file = file
+        self._size = size
         self._limits = limits
 
     def members(self) -> Iterator[Member]:
         """Yield the members; see `ArchiveReader`."""
-        with gzip.open(self._path, "rb") as stream:
-            forward = _Forward(stream, self._path.stat().st_size, self._limits)
+        with gzip.GzipFile(fileobj=self._file, mode="rb") as stream:
+            forward = _Forward(stream, self._size, self._limits)
             try:
                 yield from self._members(forward)
                 forward.finish()
@@ -55,7 +55,9 @@ def _member(forward: "_Forward", info: tarfile.TarInfo, path: str) -> Member:
     if not info.isreg() or info.issparse():
         raise ArchiveRefused(Reason.DEVICE, f"{path[:120]!r} is no plain file")
     forward.start_member(info.offset_data, info.size)
-    return Member(path, is_folder=False, is_executable=bool(info.mode & 0o100), read=forward.read_member)
+    return Member(
+        path, is_folder=False, size=info.size, is_executable=bool(info.mode & 0o100), read=forward.read_member
+    )
 
 
 class _Forward:
