@@ -48,7 +48,9 @@ def link_into_place(source: Path, target: Path, scratch: Path) -> None:
 
 
 def _copy_into_place(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}")
+    # Always the same name: a run that is killed leaves one such file, and the next run writes over it.
+    temporary = target.with_name(f".{target.name[:80]}.{source.name[:16]}.new")
+    temporary.unlink(missing_ok=True)
     try:
         with source.open("rb") as read, temporary.open("xb") as write:
             if not _share_blocks(read.fileno(), write.fileno()):
