@@ -4,6 +4,7 @@ import ctypes
 import ctypes.util
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from comfyfleet.machine.places import Places
 from comfyfleet.machine.state import sync_folder
 
 _BLOCK_BYTES: Final = 4 * 2**20
+_MODE: Final = 0o644  # whoever runs ComfyUI reads it
 
 
 def sync_all(folder: Path) -> None:
@@ -45,6 +47,8 @@ def sync_file(path: Path) -> None:
 def take_in(places: Places, sha256: str, path: Path) -> None:
     """Make a file, whose bytes were found right and are on disk, a whole one of the store."""
     with disk_errors():
+        if stat.S_IMODE(path.stat().st_mode) != _MODE:  # under a strict umask
+            path.chmod(_MODE)
         stamp(path)
         path.replace(places.object_of(sha256))
 
