@@ -22,15 +22,23 @@ def find_python(root: Path, configured: Path | None) -> Path | None:
 
 
 def install_requirements(
-    python: Path | None, lock: str | None, nodes: Sequence[Path], scratch: Path, report: Report
+    python: Path | None,
+    lock: str | None,
+    nodes: Sequence[Path],
+    scratch: Path,
+    report: Report,
+    *,
+    is_lock_new: bool = False,
 ) -> None:
     """Install what the unpacked custom nodes at `nodes` ask for: the bundle's lock if it has one, else their own lists.
+
+    A new lock is installed though no node is new.
 
     Raises:
         RequirementsFailed: ComfyUI's Python is unknown, or pip failed.
     """
     lists = [path for node in nodes if (path := node / "requirements.txt").is_file()]
-    if not lists and (lock is None or not nodes):
+    if not lists and (lock is None or not (nodes or is_lock_new)):
         return
     if python is None or not python.exists():
         raise RequirementsFailed(
@@ -41,7 +49,7 @@ def install_requirements(
         written = scratch / "requirements.lock"
         written.write_text(lock, encoding="utf-8")
         lists = [written]
-    report.say(f"installing packages of {len(nodes)} custom nodes" + (" from the bundle's lock" if lock else ""))
+    report.say("installing packages of custom nodes" + (" from the bundle's lock" if lock is not None else ""))
     _run_pip(python, lists, is_hashed=lock is not None and "--hash=" in lock)
 
 
