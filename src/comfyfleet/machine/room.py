@@ -1,7 +1,10 @@
 """Room on the disk: looked at before the first byte, and made by forgetting what was not used for the longest time."""
 
+import itertools
 import os
 import shutil
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from comfyfleet.core.bundles import Manifest
@@ -10,18 +13,18 @@ from comfyfleet.machine.places import Places
 from comfyfleet.machine.state import Installed
 
 
-def make_room(places: Places, needed_bytes: int, keep: set[str]) -> int:
+def make_room(places: Places, needed_bytes: int, keep: AbstractSet[str], spare: AbstractSet[str] = frozenset()) -> int:
     """Have at least so many bytes free; return how many were freed for it.
 
-    Files of the store that `keep` (digests) does not name go, the longest unused first.
+    What is kept and spared are digests. Parts of other files go first, then files of the store that are neither kept
+    nor spared, the longest unused first, and at last those that are not kept.
 
     Raises:
         DiskFull: Even then there is not enough.
     """
     freed = 0
-    for path in _unused(places, keep):
-        if _free(places) >= needed_bytes:
-            break
+    candidates = itertools.chain(_parts(places, keep), _unused(places, keep | spare), _unused(places, keep))
+    while _free(places) < needed_bytes and (path := next(candidates, None)) is not None:
         freed += _forget(path)
     if _free(places) < needed_bytes:
         raise DiskFull(
@@ -32,7 +35,7 @@ def make_room(places: Places, needed_bytes: int, keep: set[str]) -> int:
     return freed
 
 
-def keep_within(places: Places, limit_bytes: int, keep: set[str]) -> int:
+def keep_within(places: Places, limit_bytes: int, keep: AbstractSet[str]) -> int:
     """Forget files of the store, the longest unused first, until it has at most so many bytes; return how many."""
     total = sum(path.stat().st_size for path in places.objects.iterdir())
     freed = 0
@@ -46,11 +49,11 @@ def keep_within(places: Places, limit_bytes: int, keep: set[str]) -> int:
 def tidy(places: Places, previous: Installed | None, *, is_complete: bool) -> None:
     """Remove what an apply leaves behind: old parts, staged trees, and trees of bundles before the last."""
     _empty(places.staged, set())
-    _empty(places.links, set())
     retired = set() if previous is None else {places.retired_of(entry).name for entry in previous.manifest.entries}
     _empty(places.retired, retired)
-    if is_complete:
+    if is_complete:  # before, files may still arrive and be linked
         _empty(places.partial, set())
+        _empty(places.links, set())
 
 
 def digests_of(bundle: Manifest | None) -> set[str]:
@@ -58,10 +61,15 @@ def digests_of(bundle: Manifest | None) -> set[str]:
     return {entry.sha256 for entry in bundle.entries} if bundle else set()
 
 
-def _unused(places: Places, keep: set[str]) -> list[Path]:
+def _parts(places: Places, keep: AbstractSet[str]) -> Iterator[Path]:
+    yield from [path for path in places.partial.iterdir() if path.name.removesuffix(".ranges") not in keep]
+
+
+def _unused(places: Places, keep: AbstractSet[str]) -> Iterator[Path]:
+    """Yield files that are not kept; looked for when the first is asked for."""
     # A file that is linked somewhere gives no room when its name here goes.
     idle = [path for path in places.objects.iterdir() if path.name not in keep and path.stat().st_nlink == 1]
-    return sorted(idle, key=lambda path: path.stat().st_atime)
+    yield from sorted(idle, key=lambda path: path.stat().st_atime)
 
 
 def _forget(path: Path) -> int:
