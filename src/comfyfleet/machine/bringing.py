@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from comfyfleet.machine.options import Options
 from comfyfleet.machine.places import Places
 from comfyfleet.machine.plan import SMALL_BYTES, Facts, Plan
 from comfyfleet.machine.report import Report, size_text
-from comfyfleet.machine.switch import place_step, run_step
+from comfyfleet.machine.switch import show
 
 
 def bring(
@@ -28,11 +27,8 @@ def bring(
     early: "Early | None" = None,
 ) -> int:
     """Fetch what a plan lacks and return how many bytes that were; raise as `Fetcher.run`, and what `early` raises."""
-    adopted = _adopt(places, plan, report)
-    wanted = [entry for entry in plan.fetch if entry.sha256 not in adopted]
-    total = sum(facts.sizes[entry.sha256] for entry in wanted)
-    report.expect(total)
-    arrivals = _Arrivals(places, plan, report, early, {entry.sha256 for entry in wanted})
+    report.expect(plan.fetch_bytes)
+    arrivals = _Arrivals(places, plan, report, early)
     fetcher = Fetcher(
         source,
         places.partial,
@@ -42,10 +38,19 @@ def bring(
     )
     arrivals.begin(on_problem=fetcher.stop)
     try:
-        fetcher.run(Fetch(entry.sha256, entry.asset_s3_key, facts.sizes[entry.sha256]) for entry in wanted)
+        fetcher.run(Fetch(entry.sha256, entry.asset_s3_key, facts.sizes[entry.sha256]) for entry in plan.fetch)
     finally:
         arrivals.settle()
-    return total
+    return plan.fetch_bytes
+
+
+def adopt_standing(places: Places, plan: Plan, report: Report) -> bool:
+    """Read files that stand at their path already, and keep those that are right; return whether any was."""
+    is_any_right = False
+    for entry in plan.adopt:
+        report.say(f"looking whether {entry.target_path} is right already")
+        is_any_right |= objects.adopt(places, entry.sha256, places.target_of(entry.target_path))
+    return is_any_right
 
 
 @dataclass(frozen=True)
@@ -56,26 +61,15 @@ class Early:
     action: Callable[[], None]
 
 
-def _adopt(places: Places, plan: Plan, report: Report) -> set[str]:
-    adopted: set[str] = set()
-    for entry in plan.adopt:
-        report.say(f"looking whether {entry.target_path} is right already")
-        if objects.adopt(places, entry.sha256, places.target_of(entry.target_path)):
-            adopted.add(entry.sha256)
-    return adopted
-
-
 class _Arrivals:
     """What has come. Small files become durable together; large ones of a first bundle each by itself."""
 
-    def __init__(
-        self, places: Places, plan: Plan, report: Report, early: Early | None, wanted: AbstractSet[str]
-    ) -> None:
+    def __init__(self, places: Places, plan: Plan, report: Report, early: Early | None) -> None:
         self._places = places
         self._plan = plan
         self._report = report
         self._early = early
-        self._missing_early = set(early.digests & wanted) if early else set()
+        self._missing_early = early.digests & {entry.sha256 for entry in plan.fetch} if early else frozenset()
         self._waiting: list[tuple[str, Path]] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -101,7 +95,7 @@ class _Arrivals:
         with self._lock:
             self._waiting.append((fetch.sha256, path))
             is_last_early = self._missing_early == {fetch.sha256}
-            self._missing_early.discard(fetch.sha256)
+            self._missing_early -= {fetch.sha256}
         if is_last_early:
             self._start_early()
 
@@ -139,4 +133,4 @@ class _Arrivals:
         """Put a file in place where nothing stands: no bundle was whole before, so nothing is harmed."""
         target = self._places.target_of(entry.target_path)
         if not entry.action.is_extract and not os.path.lexists(target):
-            run_step(self._places, place_step(self._places, entry, None, self._plan))
+            show(self._places, entry)

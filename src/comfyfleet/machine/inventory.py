@@ -12,6 +12,7 @@ from comfyfleet.machine.plan import Facts
 from comfyfleet.machine.state import (
     Installed,
     TreeFile,
+    read_damaged,
     read_installed,
     read_listed_paths,
     read_record,
@@ -57,17 +58,20 @@ def is_tree_whole(folder: Path, files: Iterable[TreeFile]) -> bool:
 
 
 def _intact(places: Places, installed: Installed) -> frozenset[str]:
+    damaged = read_damaged(places)
     return frozenset(
         entry.target_path
         for entry in installed.manifest.entries
-        if _is_intact(places, entry, installed.trees.get(entry.target_path, ()))
+        if entry.target_path not in damaged and _is_intact(places, entry, installed)
     )
 
 
-def _is_intact(places: Places, entry: Entry, files: tuple[TreeFile, ...]) -> bool:
+def _is_intact(places: Places, entry: Entry, installed: Installed) -> bool:
     target = places.target_of(entry.target_path)
     if entry.action.is_extract:
-        return target.is_dir() and is_tree_whole(target, files)
+        files = installed.trees.get(entry.target_path, ())
+        own = (file for file in files if installed.entry_at(f"{entry.target_path}/{file.path}") is None)
+        return target.is_dir() and is_tree_whole(target, own)
     size = entry.size if entry.size is not None else _size_of(places.object_of(entry.sha256))
     return size is not None and is_stamped(target, size)
 
@@ -96,6 +100,7 @@ def _standing(places: Places, manifest: Manifest, sizes: dict[str, int], intact:
         for entry in manifest.entries
         if entry.target_path not in intact
         and not entry.action.is_extract
+        and not places.target_of(entry.target_path).is_symlink()  # its bytes are somebody else's
         and _size_of(places.target_of(entry.target_path)) == sizes[entry.sha256]
     )
 

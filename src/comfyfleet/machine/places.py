@@ -69,6 +69,16 @@ class Places:
         return self.store / "switch.json"
 
     @property
+    def damaged(self) -> Path:
+        """The target paths at which a verification found other bytes."""
+        return self.store / "damaged"
+
+    @property
+    def restart_due(self) -> Path:
+        """There while ComfyUI has not been started again after its custom nodes changed."""
+        return self.store / "restart-due"
+
+    @property
     def lock(self) -> Path:
         """Held by the one command that works here."""
         return self.store / "lock"

@@ -1,6 +1,7 @@
 """What an apply is going to do: decided purely, from a manifest and facts about this machine."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
@@ -42,7 +43,8 @@ class Plan:
     `fetch` has each digest once: custom nodes and small files first, then as the manifest lists them. `adopt` are
     files that stand at their path already and only need to be read; `unpack`, `place` and `remove` follow. `listed`
     are the paths that the last bundle installed, by whomever it was applied. `is_first` says that no bundle was whole
-    before, so that nothing is harmed when files show up one after another.
+    before, so that nothing is harmed when files show up one after another; `is_lock_new`, that the packages which the
+    bundle's lock names are to be installed whatever else changes.
     """
 
     manifest: Manifest
@@ -57,6 +59,7 @@ class Plan:
     needed_bytes: int
     is_restart_needed: bool
     is_first: bool
+    is_lock_new: bool
 
     @property
     def is_done_already(self) -> bool:
@@ -64,10 +67,15 @@ class Plan:
         return not (self.fetch or self.unpack or self.place or self.remove)
 
 
-def make_plan(manifest: Manifest, facts: Facts, first: tuple[str, ...] = ()) -> Plan:
-    """Return what brings this machine to a bundle; files at the target paths `first` come before the others."""
-    remove = _stale(manifest, facts)
+def make_plan(manifest: Manifest, facts: Facts, first: tuple[str, ...] = (), *, whole: Manifest | None = None) -> Plan:
+    """Return what brings this machine to a bundle; files at the target paths `first` come before the others.
+
+    Where `manifest` is the first part of the bundle `whole`, only what `whole` does not have either is removed.
+    """
+    remove = _stale(whole or manifest, facts)
     place = _to_place(manifest, facts, remove)
+    placed = {entry.target_path for entry in place}
+    is_lock_new = _is_lock_new(manifest, facts)
     unpack = tuple(entry for entry in place if entry.action.is_extract and entry.target_path not in facts.trees)
     lacking = [entry for entry in place if entry.sha256 not in facts.whole and not _is_waiting_tree(entry, facts)]
     adopt = tuple(entry for entry in lacking if entry.target_path in facts.standing and not entry.action.is_extract)
@@ -79,13 +87,14 @@ def make_plan(manifest: Manifest, facts: Facts, first: tuple[str, ...] = ()) -> 
         adopt=adopt,
         unpack=unpack,
         place=place,
-        keep=tuple(entry for entry in manifest.entries if entry not in place),
+        keep=tuple(entry for entry in manifest.entries if entry.target_path not in placed),
         remove=remove,
         listed=facts.listed,
         fetch_bytes=fetch_bytes,
         needed_bytes=_needed(fetch_bytes, unpack, facts),
-        is_restart_needed=_is_restart_needed(place, remove, facts),
+        is_restart_needed=is_lock_new or _is_restart_needed(place, remove, facts),
         is_first=not facts.listed if facts.installed is None else not facts.installed.is_complete,
+        is_lock_new=is_lock_new,
     )
 
 
@@ -107,12 +116,24 @@ def _is_kept(entry: Entry, facts: Facts) -> bool:
 
 def _to_place(manifest: Manifest, facts: Facts, remove: tuple[str, ...]) -> tuple[Entry, ...]:
     """Return what is put in place: what changes, and what lies inside a tree that is replaced or goes."""
-    changed = [entry for entry in manifest.entries if not _is_kept(entry, facts)]
+    uncovered = _uncovered_trees(facts, set(remove))
+    changed = [entry for entry in manifest.entries if not _is_kept(entry, facts) or entry.target_path in uncovered]
     moved = {entry.target_path for entry in changed if entry.action.is_extract} | set(remove)
     chosen = {entry.target_path for entry in changed}
     return tuple(
         entry for entry in manifest.entries if entry.target_path in chosen or moved & set(_above(entry.target_path))
     )
+
+
+def _uncovered_trees(facts: Facts, remove: AbstractSet[str]) -> set[str]:
+    """Return unpacked archives one of whose own files was replaced by an asset that goes: they need that file back."""
+    trees = facts.installed.trees if facts.installed else {}
+    return {
+        target
+        for path in remove
+        for target in trees.keys() & set(_above(path))
+        if any(f"{target}/{file.path}" == path for file in trees[target])
+    }
 
 
 def _above(path: str) -> list[str]:
@@ -153,6 +174,11 @@ def _needed(fetch_bytes: int, unpack: tuple[Entry, ...], facts: Facts) -> int:
         return 0
     unpacked = sum(facts.sizes[entry.sha256] for entry in unpack) * _UNPACKED_RATIO
     return max(0, fetch_bytes - facts.partial_bytes) + unpacked + _SPARE_BYTES
+
+
+def _is_lock_new(manifest: Manifest, facts: Facts) -> bool:
+    before = facts.installed.manifest.requirements_lock if facts.installed else None
+    return manifest.requirements_lock not in {None, before}
 
 
 def _is_restart_needed(place: tuple[Entry, ...], remove: tuple[str, ...], facts: Facts) -> bool:

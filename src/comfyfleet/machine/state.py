@@ -5,15 +5,15 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from comfyfleet.core.bundles import Action, Entry, Manifest
+from comfyfleet.core.bundles import Action, Entry, Manifest, check_target
 from comfyfleet.core.errors import FleetError
 from comfyfleet.core.manifests import parse_manifest, write_manifest
-from comfyfleet.core.paths import check_relative_path
 from comfyfleet.machine.errors import ApplyRunning, StateInvalid
 from comfyfleet.machine.fetch.partial import disk_errors
 from comfyfleet.machine.places import Places
@@ -48,7 +48,11 @@ class Installed:
 
     def entry_at(self, target_path: str) -> Entry | None:
         """Return what is installed at a target path."""
-        return next((entry for entry in self.manifest.entries if entry.target_path == target_path), None)
+        return self._entry_at.get(target_path)
+
+    @cached_property
+    def _entry_at(self) -> dict[str, Entry]:
+        return {entry.target_path: entry for entry in self.manifest.entries}
 
 
 def read_installed(places: Places) -> Installed | None:
@@ -104,12 +108,33 @@ def read_active_bundle(places: Places) -> str | None:
 
 
 def read_listed_paths(places: Places) -> list[str]:
-    """Return the paths that the last bundle installed, by whomever; lines that lead elsewhere are left out."""
+    """Return the paths that the last bundle installed, by whomever.
+
+    Left out are lines that lead elsewhere, and those that name what is not a bundle's: the machine's own files, and
+    folders such as models/loras that others put files into, too.
+    """
     try:
         lines = places.listed_paths.read_text().splitlines()
     except FileNotFoundError:
         return []
     return [path for line in lines if (path := _safe(places, line.strip())) is not None]
+
+
+def read_damaged(places: Places) -> frozenset[str]:
+    """Return the target paths at which the last verification found other bytes, though they look as they should."""
+    try:
+        return frozenset(places.damaged.read_text(encoding="utf-8").splitlines())
+    except FileNotFoundError:
+        return frozenset()
+
+
+def write_damaged(places: Places, target_paths: Iterable[str]) -> None:
+    """Note, for the next apply, which target paths are to be put in place anew."""
+    lines = "".join(f"{path}\n" for path in sorted(target_paths))
+    if lines:
+        write_durably(places.damaged, lines)
+    else:
+        places.damaged.unlink(missing_ok=True)
 
 
 def write_durably(path: Path, text: str) -> None:
@@ -168,9 +193,14 @@ def _safe(places: Places, line: str) -> str | None:
     # Older scripts may have written absolute paths below the root, or a directory with a slash at its end.
     path = line.removeprefix(f"{places.root}/").removeprefix("./").rstrip("/")
     try:
-        return check_relative_path(path, "installed path") if path else None
+        return check_target(path) if path and not _is_shared_folder(places, path) else None
     except FleetError:
         return None
+
+
+def _is_shared_folder(places: Places, path: str) -> bool:
+    depth = 2 if path.startswith("models/") else 1
+    return path.count("/") < depth and places.target_of(path).is_dir()
 
 
 def is_node(entry: Entry) -> bool:

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from comfyfleet.core.bundles import Entry
 from comfyfleet.machine.errors import NothingInstalled
+from comfyfleet.machine.fetch.partial import disk_errors
 from comfyfleet.machine.objects import hash_file
 from comfyfleet.machine.places import Places
 from comfyfleet.machine.report import Report
-from comfyfleet.machine.state import Installed, read_installed
+from comfyfleet.machine.state import Installed, read_installed, write_damaged
 from comfyfleet.machine.switch import finish_switch
 
 _THREADS: Final = 4
@@ -58,11 +59,18 @@ class _Expected:
 def verify(places: Places, report: Report) -> Verification:
     """Hash every installed file again. The caller holds the lock; a switch that was cut off is finished first.
 
+    What was changed is noted, so that the next apply puts it right even if it looks as it should.
+
     Raises:
         NothingInstalled: No bundle of ours is in place, or the first one is not complete.
     """
-    places.make()
-    finish_switch(places)
+    with disk_errors():
+        places.make()
+        finish_switch(places)
+        return _verify(places, report)
+
+
+def _verify(places: Places, report: Report) -> Verification:
     installed = read_installed(places)
     if installed is None or not installed.is_complete:
         raise NothingInstalled("No complete bundle is on this machine.", hint="Apply one.")
@@ -71,6 +79,7 @@ def verify(places: Places, report: Report) -> Verification:
     with ThreadPoolExecutor(_THREADS) as pool:
         found = pool.map(lambda file: _compare(places, file, report), expected)
         findings = [finding for finding in found if finding is not None]
+    _note_damage(places, installed, findings)
     findings += _added(places, installed, {file.path for file in expected})
     ordered = tuple(sorted(findings, key=lambda finding: finding.path))
     return Verification(installed.manifest.bundle_id, len(expected), ordered)
@@ -94,6 +103,20 @@ def _compare(places: Places, file: _Expected, report: Report) -> Finding | None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return Finding(file.path, Difference.LOST)
     return None if is_right else Finding(file.path, Difference.CHANGED)
+
+
+def _note_damage(places: Places, installed: Installed, findings: list[Finding]) -> None:
+    targets = set()
+    for finding in findings:
+        if finding.difference is not Difference.CHANGED:
+            continue
+        for path in (finding.path, *map(str, PurePosixPath(finding.path).parents)):
+            if (entry := installed.entry_at(path)) is not None:
+                targets.add(path)
+                if not entry.action.is_extract:
+                    places.target_of(path).touch()  # the store's file, which is the same one, loses its stamp, too
+                break
+    write_damaged(places, targets)
 
 
 def _added(places: Places, installed: Installed, expected: set[str]) -> list[Finding]:
