@@ -8,6 +8,9 @@ from fastapi import FastAPI
 
 from comfyfleet import __version__
 from comfyfleet.protocol.envelope import Envelope
+from comfyfleet.server.assets import routes as assets
+from comfyfleet.server.assets import upload_routes as asset_uploads
+from comfyfleet.server.assets.arrivals import Arrivals
 from comfyfleet.server.audit import routes as audit
 from comfyfleet.server.auth import routes as auth
 from comfyfleet.server.auth.guard import SignInGuard
@@ -31,8 +34,10 @@ def create_app(wiring: Wiring) -> FastAPI:
     app = FastAPI(title="comfyfleet", version=__version__, lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.wiring = wiring
     app.state.sign_in_guard = SignInGuard()
+    app.state.arrivals = Arrivals(wiring)
     install_error_handlers(app)
-    for slice_ in (auth, audit, tenants, workflows, bundles, effects, fleets, workers, uploads, jobs, worker_routes):
+    slices = (auth, audit, tenants, asset_uploads, assets, workflows, bundles, effects, fleets, workers, uploads, jobs)
+    for slice_ in (*slices, worker_routes):
         app.include_router(slice_.router)
     app.include_router(make_router(wiring.disk_stores))
     app.add_api_route("/healthz", _health, methods=["GET"])
@@ -48,6 +53,8 @@ async def _health() -> Envelope[dict[str, str]]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     wiring: Wiring = app.state.wiring
     wiring.notifier.start()
+    arrivals: Arrivals = app.state.arrivals
+    arrivals.start()
     maintenance = asyncio.create_task(maintain_forever(wiring), name="maintenance")
     try:
         yield
@@ -55,5 +62,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         maintenance.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await maintenance
+        await arrivals.stop()
         await wiring.notifier.stop()
         await wiring.engine.dispose()

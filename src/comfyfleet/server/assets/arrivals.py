@@ -7,11 +7,9 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
-from comfyfleet.protocol.library import UploadState
 from comfyfleet.server.assets import upload_repository
 from comfyfleet.server.assets.arrival import verify
 from comfyfleet.server.assets.holding import LEASE, Hold, HoldLost
-from comfyfleet.server.assets.importing import bring_remote
 from comfyfleet.server.models import AssetUpload
 from comfyfleet.server.wiring import Wiring
 
@@ -76,9 +74,6 @@ class Arrivals:
 async def _bring_on(wiring: Wiring, hold: Hold) -> None:
     try:
         async with hold.kept():
-            if hold.upload.state == UploadState.RECEIVING:
-                await bring_remote(wiring, hold)
-            if hold.upload.state == UploadState.VERIFYING:
-                await verify(wiring, hold)
+            await verify(wiring, hold)
     except HoldLost:
         log.info("the upload %s is somebody else's now, or was canceled", hold.upload.id)

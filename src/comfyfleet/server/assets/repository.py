@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import aliased
 
 from comfyfleet.core.assets import AssetKind
 from comfyfleet.server.models import Asset, AssetName, Bundle, BundleEntry
@@ -69,7 +70,7 @@ async def search(
     session: AsyncSession, wanted: AssetFilter, order: AssetOrder, *, limit: int, offset: int
 ) -> list[Asset]:
     """Return a page of assets."""
-    query = _filtered(select(Asset), wanted).order_by(*_ORDERS[order]).limit(limit).offset(offset)
+    query = _ordered(_filtered(select(Asset), wanted), order).limit(limit).offset(offset)
     return list(await session.scalars(query))
 
 
@@ -130,18 +131,16 @@ async def remove(session: AsyncSession, asset: Asset) -> None:
     await session.flush()
 
 
-_ORDERS: dict[AssetOrder, tuple[Any, ...]] = {
-    AssetOrder.NEWEST: (Asset.id.desc(),),
-    AssetOrder.NAME: (
-        select(func.lower(AssetName.filename))
-        .where(AssetName.asset_id == Asset.id)
-        .order_by(AssetName.id.desc())
-        .limit(1)
-        .scalar_subquery(),
-        Asset.id,
-    ),
-    AssetOrder.SIZE: (Asset.size.desc(), Asset.id),
-}
+def _ordered(query: Any, order: AssetOrder) -> Any:
+    if order is AssetOrder.NEWEST:
+        return query.order_by(Asset.id.desc())
+    if order is AssetOrder.SIZE:
+        return query.order_by(Asset.size.desc(), Asset.id)
+    # One pass over the names; a subquery for each asset can be planned as one pass for each.
+    newest = select(AssetName.asset_id, func.max(AssetName.id).label("id")).group_by(AssetName.asset_id).subquery()
+    name = aliased(AssetName)
+    query = query.outerjoin(newest, newest.c.asset_id == Asset.id).outerjoin(name, name.id == newest.c.id)
+    return query.order_by(func.lower(name.filename), Asset.id)
 
 
 def _filtered(query: Any, wanted: AssetFilter) -> Any:
