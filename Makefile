@@ -7,7 +7,7 @@ REAL_COMFYUI := .cache/realcomfyui
 PEERS := .cache/bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test check lint format reference docs real-comfyui bench-apply lock clean
+.PHONY: help demo up test check lint format reference docs real-comfyui bench-apply bench-library lock clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ real-comfyui: ## Install a real ComfyUI for the tests (1.6 GB)
 
 bench-apply: $(VENV)/.dev $(PEERS)/.installed ## Measure an apply beside s5cmd, rclone, aws and boto3 (12 GB of disk)
 	@$(BIN)/python -m benchmarks.apply --peers $(PEERS)/bin
+
+bench-library: $(VENV)/.dev ## Bring a file of 5 GiB through upload, bundle, apply and verify (20 GB of disk)
+	@$(BIN)/python -m benchmarks.library
 
 lock: $(VENV)/.dev ## Lock the dependencies again
 	@requirements/lock

@@ -1,0 +1,1 @@
+"""One large file through everything: upload, cut and resumed, bundle, apply, verify."""
