@@ -1,23 +1,26 @@
 """Brings a file into the library: hashed and sent in one pass over the disk, resumable, nothing sent twice."""
 
-import hashlib
-import os
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-from comfyfleet.client.asset_parts import PartSender
+from comfyfleet.client.asset_parts import PartSender, Sending, part_length
+from comfyfleet.client.asset_reading import HashedFile
+from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.client.library import LibraryPlane
+from comfyfleet.client.patience import patiently
 from comfyfleet.client.transfers import FileChanged
-from comfyfleet.core.assets import HEAD_BYTES, AssetKind
-from comfyfleet.core.errors import Invalid
+from comfyfleet.core.assets import AssetKind
+from comfyfleet.core.errors import Conflict
 from comfyfleet.protocol.library import AssetUploadView, AssetView, NewAssetUpload, UploadState
 
-_BLOCK_BYTES: Final = 4 * 2**20
-_POLL_SECONDS: Final = 0.3
+_FIRST_POLL_SECONDS: Final = 0.02  # a small file is verified at once
+_POLL_SECONDS: Final = 0.5
 
 
 class Stage(StrEnum):
@@ -29,10 +32,10 @@ class Stage(StrEnum):
 
 
 OnProgress = Callable[[Stage, int, int], None]
-"""Called with the stage, and how many of how many bytes."""
+"""Called with the stage, and how many of how many bytes; by several threads, but never at the same time."""
 
 
-class UploadRefused(Invalid):
+class UploadRefused(Conflict):
     """The control plane found the bytes wrong."""
 
     code = "upload_refused"
@@ -57,99 +60,94 @@ class Added:
     was_known: bool
 
 
-def add_file(plane: LibraryPlane, path: Path, words: FileWords, on_progress: OnProgress) -> Added:
+def add_file(
+    plane: LibraryPlane, path: Path, words: FileWords, on_progress: OnProgress, how: Sending | None = None
+) -> Added:
     """Make a file an asset of the library.
 
+    If the library may have its bytes, it is hashed first. Else each part is hashed and sent while the next is read.
+    After an interruption, the same call goes on: what arrived before is hashed and not sent again.
+
     Raises:
-        FileChanged: It changed while it was read.
+        FileChanged: It changed while it was read; nothing of it is kept.
+        FileEmpty: It has no bytes.
         UploadRefused: The control plane read other bytes than we did.
-        Refused, Unreachable, TransferFailed: As they say. What was sent stays: the same call goes on from there.
+        Refused, Unreachable, TransferFailed: As they say. What was sent is kept.
     """
-    with path.open("rb", buffering=0) as file:
-        before = os.fstat(file.fileno())
-        new = NewAssetUpload(
-            filename=path.name,
-            size=before.st_size,
-            head_sha256=hashlib.sha256(file.read(HEAD_BYTES)).hexdigest(),
-            kind=words.kind,
-            notes=words.notes,
-            license=words.license,
-            source_url=words.source_url,
-        )
+    with HashedFile(path) as file:
+        new = _announcement(file, path.name, words)
         upload = plane.begin_upload(new)
         if upload.may_be_known:
-            sha256 = _hash(file, new.size, on_progress)
+            sha256 = file.sha256(lambda done: on_progress(Stage.HASHING, done, file.size))
             upload = plane.begin_upload(new.model_copy(update={"sha256": sha256}))
-        sent = 0
+        sent_bytes = 0
         if upload.state is UploadState.RECEIVING:
-            sha256, sent = _hash_and_send(plane, file, upload, on_progress)
-            _check_unchanged(path, file, before)
-            upload = plane.complete_upload(upload.upload_id, sha256)
-    asset = await_stored(plane, upload, on_progress)
-    return Added(asset, sent, upload.was_known)
+            upload, sent_bytes = _upload(plane, file, upload, on_progress, how)
+    return Added(await_stored(plane, upload, on_progress), sent_bytes, upload.was_known)
 
 
 def await_stored(plane: LibraryPlane, upload: AssetUploadView, on_progress: OnProgress) -> AssetView:
-    """Wait until an upload is an asset; raise `UploadRefused` when it becomes none."""
+    """Wait until an upload, or an import, is an asset; raise `UploadRefused` when it becomes none."""
+    pause = _FIRST_POLL_SECONDS
     while upload.state in {UploadState.RECEIVING, UploadState.VERIFYING}:
         if upload.state is UploadState.VERIFYING:
             on_progress(Stage.VERIFYING, upload.verified_bytes, upload.size)
         else:  # an import, which the control plane sends to itself
             on_progress(Stage.SENDING, upload.received_bytes, upload.size)
-        time.sleep(_POLL_SECONDS)
-        upload = plane.asset_upload(upload.upload_id)
+        time.sleep(pause)
+        pause = min(2 * pause, _POLL_SECONDS)
+        upload = patiently(partial(plane.asset_upload, upload.upload_id))
     if upload.asset is None:
         raise UploadRefused(f"'{upload.filename}' did not become an asset: {upload.problem}", hint="Add it again.")
     on_progress(Stage.VERIFYING, upload.size, upload.size)
     return upload.asset
 
 
-def _hash(file: BinaryIO, size: int, on_progress: OnProgress) -> str:
-    digest, done = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(_BLOCK_BYTES))
-    file.seek(0)
-    while count := file.readinto(buffer):  # type: ignore[attr-defined]  # an unbuffered file has it
-        digest.update(buffer[:count])
-        done += count
-        on_progress(Stage.HASHING, done, size)
-    return digest.hexdigest()
+def _announcement(file: HashedFile, name: str, words: FileWords) -> NewAssetUpload:
+    return NewAssetUpload(
+        # A name of bytes that are no UTF-8 cannot be sent as it is.
+        filename=name.encode(errors="replace").decode(),
+        size=file.size,
+        head_sha256=file.head_sha256(),
+        kind=words.kind,
+        notes=words.notes,
+        license=words.license,
+        source_url=words.source_url,
+    )
+
+
+def _upload(
+    plane: LibraryPlane, file: HashedFile, upload: AssetUploadView, on_progress: OnProgress, how: Sending | None
+) -> tuple[AssetUploadView, int]:
+    """Return the upload once it is complete, and how many bytes were sent."""
+    try:
+        sent_bytes = _hash_and_send(plane, file, upload, on_progress, how)
+        file.check_unchanged()
+    except FileChanged:
+        # Parts of two states of a file never make one: nobody shall go on from here.
+        with contextlib.suppress(Refused, Unreachable):
+            plane.abort_upload(upload.upload_id)
+        raise
+    return patiently(partial(plane.complete_upload, upload.upload_id, file.hexdigest())), sent_bytes
 
 
 def _hash_and_send(
-    plane: LibraryPlane, file: BinaryIO, upload: AssetUploadView, on_progress: OnProgress
-) -> tuple[str, int]:
-    """Return the digest of the whole file and how many bytes were sent; parts that arrived before are hashed only."""
-    digest, received = hashlib.sha256(), set(upload.received)
-    file.seek(0)
-    with PartSender(plane, upload, lambda done: on_progress(Stage.SENDING, done, upload.size)) as sender:
+    plane: LibraryPlane, file: HashedFile, upload: AssetUploadView, on_progress: OnProgress, how: Sending | None
+) -> int:
+    """Hash the whole file and send what has not arrived; return how many bytes were sent."""
+    received = frozenset(upload.received)
+    stage = Stage.HASHING
+
+    def tell(done: int) -> None:
+        on_progress(stage, done, upload.size)
+
+    with PartSender(plane, upload, tell, how) as sender:
         for number in range(1, upload.part_count + 1):
-            part = sender.take_buffer()
-            view = memoryview(part)[: _size_of(upload, number)]
-            _fill(file, view)
-            digest.update(view)
+            buffer = sender.take_buffer()
+            file.read_into(memoryview(buffer)[: part_length(upload, number)])
             if number in received:
-                sender.skip(number, part)
+                sender.skip(number, buffer)
             else:
-                sender.send(number, part)
-    return digest.hexdigest(), sender.sent_bytes
-
-
-def _fill(file: BinaryIO, view: memoryview) -> None:
-    done = 0
-    while done < len(view):
-        count = file.readinto(view[done:])  # type: ignore[attr-defined]
-        if not count:
-            raise FileChanged(
-                "The file became shorter while it was uploaded.", hint="Wait until it is whole; try again."
-            )
-        done += count
-
-
-def _size_of(upload: AssetUploadView, number: int) -> int:
-    return min(upload.part_size, upload.size - (number - 1) * upload.part_size)
-
-
-def _check_unchanged(path: Path, file: BinaryIO, before: os.stat_result) -> None:
-    after = os.fstat(file.fileno())
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise FileChanged(f"{path} changed while it was uploaded.", hint="Wait until it is whole, then try again.")
+                stage = Stage.SENDING
+                sender.send(number, buffer)
+    return sender.sent_bytes

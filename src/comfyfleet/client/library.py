@@ -1,6 +1,6 @@
 """The typed client of the library: assets, their uploads, and the audit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from comfyfleet.protocol.library import (
     WantedParts,
 )
 
-_PIECE_BYTES: Final = 2**20
+_PART_TIMEOUT: Final = httpx.Timeout(60, connect=10)
 
 
 class LibraryPlane(ControlPlane):
@@ -86,6 +86,10 @@ class LibraryPlane(ControlPlane):
         finished = FinishedUpload(sha256=sha256)
         return self._send(AssetUploadView, "POST", f"/api/assets/uploads/{_part(upload_id)}/complete", finished)
 
+    def abort_upload(self, upload_id: str) -> None:
+        """Drop an unfinished upload and its parts."""
+        self._call("DELETE", f"/api/assets/uploads/{_part(upload_id)}")
+
     def import_asset(self, new: NewAssetImport) -> AssetUploadView:
         """Let the control plane bring a file from a URL."""
         return self._send(AssetUploadView, "POST", "/api/assets/imports", new)
@@ -96,16 +100,14 @@ class LibraryPlane(ControlPlane):
         """Return a page of acts, newest first."""
         return self._get(Page[AuditEntryView], "/api/audit", subject=subject, before=before, limit=limit)
 
-    def put_part(self, part: SignedPart, content: memoryview) -> httpx.Response:
-        """PUT a part to its signed URL, which opens by itself. Safe to call from several threads."""
-        return self._storage.put(
-            part.url, headers={**part.headers, "Content-Length": str(part.size)}, content=_pieces(content)
-        )
+    def put_part(self, part: SignedPart, content: Iterable[bytes]) -> httpx.Response:
+        """PUT a part to its signed URL, which opens by itself. Safe to call from several threads.
 
-
-def _pieces(content: memoryview) -> Iterator[bytes]:
-    for start in range(0, len(content), _PIECE_BYTES):
-        yield bytes(content[start : start + _PIECE_BYTES])
+        Raises:
+            httpx.TransportError: The connection failed, or nothing moved for a minute.
+        """
+        headers = {**part.headers, "Content-Length": str(part.size)}
+        return self._storage.put(part.url, headers=headers, content=content, timeout=_PART_TIMEOUT)
 
 
 def _part(reference: str) -> str:
