@@ -1,6 +1,7 @@
 """Which files `assets add` means: files, folders and patterns."""
 
 import glob
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,68 +9,113 @@ from typing import Final
 
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.output import say
-from comfyfleet.core.assets import archive_suffix
+from comfyfleet.core.assets import AssetKind, archive_suffix, kind_by_folders
 
 _MODELS: Final = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx"})
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
 class FileToAdd:
-    """A file, and its path below the folder that was named: a folder such as `loras` tells the kind."""
+    """A file, and how it is shown: with the folder that was named, if one was. `size` is in bytes."""
 
     path: Path
     shown: str
+    size: int
+
+    @property
+    def kind(self) -> AssetKind | None:
+        """The kind that a folder such as `loras` above it tells; None for an archive, and elsewhere."""
+        if archive_suffix(self.path.name) is not None:
+            return None
+        kind = kind_by_folders(self.path.absolute().as_posix())
+        return None if kind is AssetKind.CUSTOM_NODE else kind  # a model that lies beside a node's code
 
 
 def files_to_add(named: Iterable[str]) -> list[FileToAdd]:
-    """Return each file once, in the order in which they were named.
+    """Return each file once, in the order in which they were named, and say which are left out.
 
-    Of a folder only models and archives are taken, from its whole depth; hidden files are left out.
+    Of a folder or a pattern only models and archives are taken, of a folder from its whole depth; hidden and empty
+    files are left out. A file that is named itself is taken whatever it is.
 
     Raises:
-        UsageProblem: Nothing is there, or a file is empty.
+        UsageProblem: Nothing is there, or a named file is empty.
     """
     found: dict[Path, FileToAdd] = {}
     for name in named:
         for file in _expand(name):
             found.setdefault(file.path.resolve(), file)
-    for file in found.values():
-        if file.path.stat().st_size == 0:
-            raise UsageProblem(f"{file.path} is empty.", hint="Leave it out, or download it again.")
     return list(found.values())
 
 
 def _expand(name: str) -> Iterator[FileToAdd]:
     path = Path(name).expanduser()
     if path.is_file():
-        yield FileToAdd(path, path.name)
+        yield _named_file(path)
     elif path.is_dir():
-        yield from _of_folder(path)
+        yield from _chosen(_of_folder(path), name)
     else:
-        yield from _of_pattern(name)
+        yield from _chosen(_of_pattern(name), name)
 
 
-def _of_folder(folder: Path) -> Iterator[FileToAdd]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
-    wanted = [path for path in files if path.suffix.lower() in _MODELS or archive_suffix(path.name)]
-    if not wanted:
-        raise UsageProblem(f"{folder} holds no models and no archives.", hint="Name the files themselves.")
-    if len(wanted) < len(files):
-        say(f"{folder}: {len(files) - len(wanted)} files are neither models nor archives and are left out")
-    for path in wanted:
-        yield FileToAdd(
-            path, path.relative_to(folder.resolve().parent if folder.name == "" else folder.parent).as_posix()
-        )
+def _named_file(path: Path) -> FileToAdd:
+    file = FileToAdd(path, path.name, path.stat().st_size)
+    if file.size == 0:
+        raise UsageProblem(f"{path} is empty.", hint="Leave it out, or download it again.")
+    return file
 
 
-def _of_pattern(pattern: str) -> Iterator[FileToAdd]:
+def _of_folder(folder: Path) -> list[FileToAdd]:
+    top = folder.resolve().name
+    return [
+        FileToAdd(path, f"{top}/{path.relative_to(folder).as_posix()}", path.stat().st_size)
+        for path in _walk(folder)
+        if path.is_file()
+    ]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield what is not hidden below a folder, through links to folders, too, as models often lie on another disk."""
+    seen: set[Path] = set()
+    for where, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        place = Path(where).resolve()
+        if place in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _of_pattern(pattern: str) -> list[FileToAdd]:
     matches = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207 - absolute ones, too
     files = [Path(match) for match in matches if Path(match).is_file()]
     if not files:
         raise UsageProblem(f"There is no file {pattern}.", hint="Check its name and the folder you are in.")
-    for path in files:
-        yield FileToAdd(path, path.name)
+    return [FileToAdd(path, path.name, path.stat().st_size) for path in files]
 
 
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _chosen(files: list[FileToAdd], name: str) -> list[FileToAdd]:
+    """Return the models and archives that are not empty; say what is left out."""
+    wanted = [file for file in files if _is_wanted(file.path.name)]
+    whole = [file for file in wanted if file.size]
+    if not whole:
+        raise UsageProblem(f"{name} holds no models and no archives.", hint="Name the files themselves.")
+    _say_left_out(name, "neither models nor archives", [file for file in files if file not in wanted])
+    _say_left_out(name, "empty", [file for file in wanted if not file.size])
+    return whole
+
+
+def _is_wanted(filename: str) -> bool:
+    return Path(filename).suffix.lower() in _MODELS or archive_suffix(filename) is not None
+
+
+def _say_left_out(name: str, why: str, files: list[FileToAdd]) -> None:
+    if files:
+        shown = ", ".join(file.path.name for file in files[:_SHOWN])
+        more = ", …" if len(files) > _SHOWN else ""
+        say(f"{name}: left out as {why}: {len(files)} ({shown}{more})")

@@ -26,21 +26,13 @@ class AssetProgress:
     """Is told how far the present file is; a context manager around all files."""
 
     def __init__(self, *, as_json: bool) -> None:
+        self._pause_seconds = _JSON_SECONDS if as_json else _LINE_SECONDS
         self._as_json = as_json
-        self._bars: Progress | None = None
+        self._bars = None if as_json or not error_console().is_terminal else _bars()
         self._task: TaskID | None = None
         self._name = ""
-        self._spoke_at = time.monotonic()
-        if not as_json and error_console().is_terminal:
-            self._bars = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TaskProgressColumn(),
-                DownloadColumn(),
-                TransferSpeedColumn(),
-                TimeRemainingColumn(),
-                console=error_console(),
-            )
+        self._stage: Stage | None = None
+        self._spoke_at = 0.0
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -53,22 +45,55 @@ class AssetProgress:
         if self._bars is not None:
             self._bars.stop()
 
+    @property
+    def stage(self) -> Stage | None:
+        """What is done with the present file; None before anything is."""
+        return self._stage
+
     def begin(self, name: str) -> None:
         """From now on it is about this file."""
-        self._name = name
-        self._spoke_at = time.monotonic()
-        self._task = self._bars.add_task("", total=None) if self._bars is not None else None
+        self.end()
+        self._name, self._stage, self._spoke_at = name, None, time.monotonic()
+        if self._bars is not None:
+            self._task = self._bars.add_task(printable(name), total=None)
+
+    def end(self) -> None:
+        """The present file is done: its bar goes, as a line tells of it."""
+        if self._bars is not None and self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
 
     def tell(self, stage: Stage, done: int, total: int) -> None:
         """Tell how many bytes of the stage are done; may be called by several threads, one at a time."""
-        if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, description=printable(f"{stage} {self._name}"), completed=done, total=total)
+        is_new, self._stage = stage is not self._stage, stage
+        if self._bars is not None:
+            self._show(self._bars, stage, done, total, is_new=is_new)
             return
         now = time.monotonic()
-        if now - self._spoke_at < (_JSON_SECONDS if self._as_json else _LINE_SECONDS):
+        if now - self._spoke_at < self._pause_seconds:
             return
         self._spoke_at = now
         if self._as_json:
             print_json_line({"event": stage.value, "file": self._name, "bytes": done, "total": total})
         else:
             say(f"{stage} {self._name}: {size_text(done)} of {size_text(total)}")
+
+    def _show(self, bars: Progress, stage: Stage, done: int, total: int, *, is_new: bool) -> None:
+        if self._task is None:
+            return
+        if is_new:  # speed and rest are of this stage; what was there before it was not made in it
+            text = printable(f"{stage} {self._name}")
+            bars.reset(self._task, total=total, completed=done, description=text)
+        bars.update(self._task, completed=done, total=total)
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=error_console(),
+    )

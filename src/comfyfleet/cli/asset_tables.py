@@ -17,7 +17,7 @@ def show_assets(assets: Sequence[AssetView], *, empty: str) -> None:
         (
             asset.id,
             asset.kind,
-            asset.filenames[-1] if asset.filenames else "-",
+            name_of(asset),
             size_text(asset.size),
             asset.sha256[:_SHOWN_DIGITS],
             "quarantined" if asset.is_quarantined else f"{len(asset.used_by)} bundles" if asset.used_by else "unused",
@@ -32,7 +32,7 @@ def show_asset(asset: AssetView) -> None:
     print_record(
         [
             ("id", asset.id),
-            ("name", asset.filenames[-1] if asset.filenames else "-"),
+            ("name", name_of(asset)),
             *([("also", ", ".join(asset.filenames[:-1]))] if len(asset.filenames) > 1 else []),
             ("kind", asset.kind),
             ("size", f"{size_text(asset.size)} ({asset.size:,} bytes)"),
@@ -47,6 +47,11 @@ def show_asset(asset: AssetView) -> None:
             *_inspection_rows(asset.inspection),
         ]
     )
+
+
+def name_of(asset: AssetView) -> str:
+    """Return the name under which an asset was handed in last, or the beginning of its digest."""
+    return asset.filenames[-1] if asset.filenames else asset.sha256[:_SHOWN_DIGITS]
 
 
 def _inspection_rows(inspection: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -1,18 +1,23 @@
-"""`comfyfleet assets`: add, import, list, show, update, delete, release, unused; and `comfyfleet audit`."""
+"""`comfyfleet assets`: add, import, list, show, update, delete, release, unused."""
 
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from comfyfleet.cli.asset_adding import add_files, tell_added
 from comfyfleet.cli.asset_files import files_to_add
 from comfyfleet.cli.asset_progress import AssetProgress
-from comfyfleet.cli.asset_tables import show_asset, show_assets
-from comfyfleet.cli.options import Before, JsonFlag, Limit, YesFlag, confirm, examples, say_more
-from comfyfleet.cli.output import print_json, print_json_line, print_table, say, size_text
+from comfyfleet.cli.asset_tables import name_of, show_asset, show_assets
+from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
+from comfyfleet.cli.output import print_json, say, size_text
+from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import find_connection, settings_of
-from comfyfleet.client.asset_upload import Added, FileWords, add_file, await_stored
+from comfyfleet.client.asset_upload import Added, FileWords, await_stored
 from comfyfleet.client.library import LibraryPlane
-from comfyfleet.core.assets import AssetKind, kind_by_folders
+from comfyfleet.core.assets import AssetKind
 from comfyfleet.protocol.library import AssetPatch, AssetView, NewAssetImport
 
 app = typer.Typer(no_args_is_help=True, help="The library: files by their content (administrators).")
@@ -23,6 +28,14 @@ Reference = Annotated[
 Kind = Annotated[AssetKind | None, typer.Option("--kind", "-k", help="What it is; guessed if left out.")]
 Notes = Annotated[str, typer.Option("--notes", help="What others should know of it.")]
 License = Annotated[str, typer.Option("--license", help="Its licence.")]
+
+
+class Order(StrEnum):
+    """What comes first in a list."""
+
+    NEWEST = "newest"
+    NAME = "name"
+    SIZE = "size"
 
 
 def open_library(context: typer.Context) -> LibraryPlane:
@@ -44,20 +57,20 @@ def add(
     notes: Notes = "",
     license_: License = "",
     source_url: Annotated[str | None, typer.Option("--source-url", help="Where it is from.")] = None,
+    yes: YesFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Add files to the library. Bytes that it has are not sent; an interrupted upload goes on when it is run again."""
+    """Add files to the library. Bytes that it has are not sent; an interrupted upload goes on when it is run again.
+
+    Of a folder, models and archives are taken from its whole depth; folders such as loras tell the kind.
+    """
+    said = make(AssetPatch, notes=notes, license=license_, source_url=source_url)
     wanted = files_to_add(files)
-    with open_library(context) as plane, AssetProgress(as_json=as_json) as progress:
-        try:
-            for file in wanted:
-                progress.begin(file.shown)
-                words = FileWords(kind or kind_by_folders(file.shown), notes, license_, source_url)
-                added = add_file(plane, file.path, words, progress.tell)
-                _tell_added(file.shown, added, as_json=as_json)
-        except KeyboardInterrupt:
-            say("Interrupted. What was sent is kept: run the same command again to go on.")
-            raise
+    if len(wanted) > 1 and sys.stdin.isatty() and not as_json:
+        confirm(f"Add {len(wanted)} files, {size_text(sum(file.size for file in wanted))}?", yes=yes)
+    words = FileWords(None, notes, license_, said.source_url)
+    with open_library(context) as plane:
+        add_files(plane, wanted, words, kind, as_json=as_json)
 
 
 @app.command("import")
@@ -72,45 +85,63 @@ def import_(
     as_json: JsonFlag = False,
 ) -> None:
     """Let the server bring a file from Hugging Face, Civitai or any other address into the library."""
-    new = NewAssetImport(url=url, filename=name, sha256=sha256, kind=kind, notes=notes, license=license_)
-    with open_library(context) as plane, AssetProgress(as_json=as_json) as progress:
+    digest = sha256.lower() if sha256 is not None else None
+    new = make(NewAssetImport, url=url, filename=name, sha256=digest, kind=kind, notes=notes, license=license_)
+    with open_library(context) as plane:
         upload = plane.import_asset(new)
-        progress.begin(upload.filename)
-        asset = await_stored(plane, upload, progress.tell)
-        _tell_added(upload.filename, Added(asset, 0, upload.was_known), as_json=as_json)
+        with AssetProgress(as_json=as_json) as progress:
+            progress.begin(upload.filename)
+            try:
+                asset = await_stored(plane, upload, progress.tell)
+            except KeyboardInterrupt:
+                say("The server goes on by itself. comfyfleet assets list shows when it is there.")
+                raise
+        tell_added(upload.filename, Added(asset, 0, upload.was_known), as_json=as_json)
 
 
 @app.command("list")
 def list_assets(
     context: typer.Context,
-    search: Annotated[str | None, typer.Argument(metavar="TEXT", help="In names and notes, or a digest.")] = None,
-    kind: Kind = None,
-    sort: Annotated[str, typer.Option("--sort", help="newest, name or size.")] = "newest",
+    search: Annotated[
+        str | None, typer.Option("--search", "-s", metavar="TEXT", help="In names and notes, or how a digest begins.")
+    ] = None,
+    kind: Annotated[AssetKind | None, typer.Option("--kind", "-k", help="Only this kind.")] = None,
+    sort: Annotated[Order, typer.Option("--sort", help="What comes first.")] = Order.NEWEST,
     unused: Annotated[bool, typer.Option("--unused", help="Only what no bundle needs.")] = False,
     quarantined: Annotated[bool, typer.Option("--quarantined", help="Only what waits for a release.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many to list at most.")] = 50,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to leave out.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many on a page.")] = 50,
+    page: Annotated[int, typer.Option("--page", min=1, help="Which page.")] = 1,
     as_json: JsonFlag = False,
 ) -> None:
-    """List assets, the newest first."""
+    """List assets, their number and their size."""
     with open_library(context) as plane:
-        page = plane.assets(
-            text=search, kind=kind, sort=sort, unused=unused, quarantined=quarantined, limit=limit, offset=offset
+        found = plane.assets(
+            text=search,
+            kind=kind,
+            sort=sort,
+            unused=unused,
+            quarantined=quarantined,
+            limit=limit,
+            offset=(page - 1) * limit,
         )
     if as_json:
-        print_json(page)
+        print_json(found)
         return
-    show_assets(page.items, empty="There are no such assets.")
-    if page.total:
-        say(f"{page.total} assets, {size_text(page.bytes)}")
-    if offset + len(page.items) < page.total:
-        say(f"More: --offset {offset + len(page.items)}")
+    show_assets(found.items, empty="There are no such assets." if page == 1 else f"There is no page {page}.")
+    if found.total:
+        say(f"{found.total} assets, {size_text(found.bytes)}")
+    if page * limit < found.total:
+        say(f"More: --page {page + 1}")
 
 
 @app.command()
-def unused(context: typer.Context, as_json: JsonFlag = False) -> None:
+def unused(
+    context: typer.Context,
+    page: Annotated[int, typer.Option("--page", min=1, help="Which page, of 500 each.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
     """List assets that no bundle needs, the largest first, and what they take."""
-    list_assets(context, sort="size", unused=True, limit=500, as_json=as_json)
+    list_assets(context, sort=Order.SIZE, unused=True, limit=500, page=page, as_json=as_json)
 
 
 @app.command()
@@ -131,7 +162,7 @@ def update(
     as_json: JsonFlag = False,
 ) -> None:
     """Change what is said of an asset. Its kind can be changed as long as no bundle needs it."""
-    patch = AssetPatch(kind=kind, notes=notes, license=license_, source_url=source_url)
+    patch = make(AssetPatch, kind=kind, notes=notes, license=license_, source_url=source_url)
     with open_library(context) as plane:
         _print(plane.update_asset(asset, patch), as_json=as_json)
 
@@ -143,16 +174,19 @@ def delete(
     yes: YesFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Delete assets that no bundle needs, and their bytes."""
+    """Delete assets and their bytes. As long as a bundle needs one of them, nothing is deleted."""
     with open_library(context) as plane:
-        found = [plane.asset(asset) for asset in assets]
-        names = ", ".join(asset.filenames[-1] if asset.filenames else asset.sha256[:12] for asset in found)
-        confirm(f"Delete {names} ({size_text(sum(asset.size for asset in found))}) for good?", yes=yes)
-        deleted = [plane.delete_asset(str(asset.id)) for asset in found]
+        # What is in use comes first, so that the server refuses before anything is gone.
+        found = sorted(_each_once(plane.asset(asset) for asset in assets), key=lambda asset: not asset.used_by)
+        size = size_text(sum(asset.size for asset in found))
+        if not any(asset.used_by for asset in found):
+            confirm(f"Delete {', '.join(map(name_of, found))} ({size}) for good?", yes=yes)
+        for asset in found:
+            plane.delete_asset(str(asset.id))
+            if not as_json:
+                say(f"deleted {name_of(asset)}, {size_text(asset.size)}")
     if as_json:
-        print_json(deleted)
-    else:
-        say(f"deleted {names}")
+        print_json(found)
 
 
 @app.command()
@@ -160,47 +194,14 @@ def release(context: typer.Context, asset: Reference, yes: YesFlag = False, as_j
     """Let a quarantined asset be used, though loading it could run code."""
     with open_library(context) as plane:
         found = plane.asset(asset)
-        confirm(f"Release {found.filenames[-1] if found.filenames else asset}? Loading it may run code.", yes=yes)
+        if found.is_quarantined:
+            say(f"Loading {name_of(found)} may run code; comfyfleet assets show {found.id} tells what was found in it.")
+            confirm(f"Release {name_of(found)}?", yes=yes)
         _print(plane.release_asset(str(found.id)), as_json=as_json)
 
 
-def audit(
-    context: typer.Context,
-    subject: Annotated[str | None, typer.Argument(help="Only what was done to this, such as a digest.")] = None,
-    before: Before = None,
-    limit: Limit = 50,
-    as_json: JsonFlag = False,
-) -> None:
-    """List what administrators did, the newest first."""
-    with open_library(context) as plane:
-        page = plane.audit(subject=subject, before=before, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [
-        (entry.at, entry.actor, entry.action, entry.subject, entry.detail.get("filename") or "") for entry in page.items
-    ]
-    print_table(("AT", "WHO", "ACT", "SUBJECT", "NAME"), rows, empty="Nothing was done yet.")
-    say_more("comfyfleet audit", page.next_before)
-
-
-def _tell_added(name: str, added: Added, *, as_json: bool) -> None:
-    if as_json:
-        print_json_line(
-            {
-                "event": "added",
-                "file": name,
-                "sent": added.sent_bytes,
-                "was_known": added.was_known,
-                "asset": added.asset,
-            }
-        )
-        return
-    asset = added.asset
-    how = "already in the library" if added.was_known else f"added, {size_text(asset.size)}"
-    say(f"{name}: {how}: {asset.kind} {asset.id}, sha256 {asset.sha256[:12]}…")
-    if asset.is_quarantined:
-        say(f"{name} is in quarantine, for loading it could run code: comfyfleet assets show {asset.id}")
+def _each_once(assets: Iterable[AssetView]) -> Iterable[AssetView]:
+    return {asset.id: asset for asset in assets}.values()
 
 
 def _print(asset: AssetView, *, as_json: bool) -> None:

@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from comfyfleet import __version__
-from comfyfleet.cli import assets, bundles, demo, effects, fleets, jobs, keys, machine, program, run, tenants, workflows
+from comfyfleet.cli import (
+    assets,
+    audit,
+    bundles,
+    demo,
+    effects,
+    fleets,
+    jobs,
+    keys,
+    machine,
+    program,
+    run,
+    tenants,
+    workflows,
+)
 from comfyfleet.cli.errors import EXIT_CODES_HELP, FleetGroup
 from comfyfleet.cli.options import examples
 from comfyfleet.cli.settings import CliSettings
@@ -66,7 +80,7 @@ app.add_typer(bundles.app, name="bundles", rich_help_panel="For administrators")
 app.add_typer(fleets.app, name="fleets", rich_help_panel="For administrators")
 app.add_typer(fleets.workers_app, name="workers", rich_help_panel="For administrators")
 app.add_typer(tenants.app, name="tenants", rich_help_panel="For administrators")
-app.command(rich_help_panel="For administrators")(assets.audit)
+app.add_typer(audit.app, name="audit", rich_help_panel="For administrators")
 app.add_typer(machine.app, name="machine", rich_help_panel="For machines")
 app.add_typer(program.comfyui_app, name="comfyui", rich_help_panel="For machines")
 app.command(rich_help_panel="For machines")(program.worker)
