@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.session import get_session
+from botocore.utils import InstanceMetadataRegionFetcher
 
 from comfyfleet.cloud.aws.errors import AwsRefused, aws_errors
 from comfyfleet.cloud.ports import ObjectPlace
@@ -19,6 +20,8 @@ from comfyfleet.core.keys import check_key
 _URL_SECONDS: Final = 3600
 _RENEW_SECONDS: Final = 300  # well before a role's credentials, and with them the URL, can end
 _DEFAULT_REGION: Final = "us-east-1"
+_METADATA_PLACES: Final = ("ec2_metadata_service_endpoint", "ec2_metadata_service_endpoint_mode")
+_ROLE: Final = "iam-role"  # botocore's word for credentials of an instance
 
 
 class S3Source:
@@ -27,9 +30,9 @@ class S3Source:
     def __init__(self, bucket: str, *, endpoint_url: str | None = None, region: str | None = None) -> None:
         self.bucket = bucket
         self._session: Any = get_session()
-        self._region = region or self._session.get_config_variable("region") or _DEFAULT_REGION
-        self._base = _base_url(bucket, endpoint_url, self._region)
         self._credentials: Any = self._find_credentials()
+        self._region = region or self._find_region()
+        self._base = _base_url(bucket, endpoint_url, self._region)
         self._signed: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
 
@@ -51,6 +54,14 @@ class S3Source:
                 hint="Give the machine a role, or set AWS_ACCESS_KEY_ID and its secret.",
             )
         return found
+
+    def _find_region(self) -> str:
+        """Return the configured region; on an instance that has a role, else the region that it runs in."""
+        configured = self._session.get_config_variable("region")
+        if configured or self._credentials.method != _ROLE:
+            return str(configured or _DEFAULT_REGION)
+        places = {name: self._session.get_config_variable(name) for name in _METADATA_PLACES}
+        return str(InstanceMetadataRegionFetcher(config=places).retrieve_region() or _DEFAULT_REGION)
 
     def _sign(self, key: str) -> str:
         request = AWSRequest("GET", f"{self._base}/{quote(key)}")
