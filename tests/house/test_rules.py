@@ -11,7 +11,7 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "src" / "comfyfleet"
 SOURCES: Final = sorted(PACKAGE.rglob("*.py"))
 SQL_HOMES: Final = re.compile(
-    r"server/(models/|migrations/|db\.py|migrate\.py|wiring\.py|maintenance\.py|\w+/repository\.py)"
+    r"server/(models/|migrations/|db\.py|migrate\.py|wiring\.py|maintenance\.py|\w+/(\w+_)?repository\.py)"
 )
 HTTP_HOMES: Final = re.compile(
     r"server/(\w+/(\w+_)?routes\.py|app\.py|errors\.py|auth/dependencies\.py)|web/|asgi\.py|standin/"
