@@ -11,6 +11,7 @@ from comfyfleet.server.assets.remote.errors import RemoteUrlRefused
 _MAX_CHARACTERS: Final = 4000  # signed URLs of CDNs that a redirect leads to are long
 _HUGGINGFACE: Final = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 _CIVITAI: Final = frozenset({"civitai.com", "www.civitai.com"})
+_HOST: Final = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+(?:[0-9.]+)?")
 _FILE: Final = re.compile(
     r"(?P<repository>/(?:(?:datasets|spaces)/)?[^/]+(?:/[^/]+)?)/(?:blob|resolve|raw)(?P<file>/[^/]+/.+)"
 )
@@ -41,10 +42,10 @@ def check_url(text: str) -> httpx.URL:
         raise RemoteUrlRefused("The URL is too long, or holds characters that no URL has.", hint=hint)
     try:
         url = httpx.URL(text)
-        _ = url.host, url.port
+        is_place = (url.port is None or 0 < url.port < 2**16) and _HOST.fullmatch(url.raw_host.decode("ascii"))
     except (httpx.InvalidURL, ValueError) as error:
         raise RemoteUrlRefused("This is no URL.", hint=hint) from error
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not is_place:
         raise RemoteUrlRefused("Only https URLs with a host are read.", hint=hint)
     if url.userinfo:
         raise RemoteUrlRefused(
