@@ -61,7 +61,10 @@ class RangeReader:
                 raise _missing(key) from None
         with self._response(place.url or "", {}) as response:
             self._check_status(response, key, {200})
+            promised = response.length
             content = response.read(_MAX_SMALL + 1)
+            if promised is not None and len(content) < min(promised, _MAX_SMALL + 1):
+                raise Interrupted(f"the answer ended after {len(content)} of {promised} bytes")
         if len(content) > _MAX_SMALL:
             raise WrongBytes(f"'{key}' has more than {_MAX_SMALL:,} bytes.", hint="It is not what it should be.")
         return content
@@ -95,6 +98,8 @@ class RangeReader:
             found = _total_of(response, key) if headers else response.length
             if found not in {total, None}:
                 raise WrongBytes(f"'{key}' has {found} bytes in the store, and {total} in the manifest.", hint=_REWRITE)
+            if response.length not in {length, None}:
+                raise Interrupted(f"the answer has {response.length} of {length} bytes")
             _receive(response, view)
 
     def _response(self, url: str, headers: dict[str, str]) -> "_Exchange":
