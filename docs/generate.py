@@ -141,7 +141,7 @@ def errors_page() -> str:
         if not module.name.endswith("__main__") and ".migrations." not in module.name:
             importlib.import_module(module.name)
     rows = sorted(
-        {(error.code, error.kind.value, status_of(error("")), summary(error)) for error in errors(FleetError)}
+        {(error.code, error.kind.value, status_of(error.__new__(error)), summary(error)) for error in errors(FleetError)}
     )
     table = "".join(f"| `{code}` | {kind} | {status} | {text} |\n" for code, kind, status, text in rows)
     head = "# Errors\n\nThe codes that a refusal's `error.code` can have.\n\n"
