@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 import sys
 from pathlib import Path
 from typing import Final
@@ -24,11 +25,16 @@ def stamp(path: Path) -> None:
 
 def is_stamped(path: Path, size: int) -> bool:
     """Tell, without reading it, whether a file is as it was when its bytes were verified."""
+    return has_stamp(path) and path.lstat().st_size == size
+
+
+def has_stamp(path: Path) -> bool:
+    """Tell whether a file is one that was verified, whatever its size."""
     try:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return status.st_size == size and status.st_mtime == STAMP_SECONDS and not path.is_symlink()
+    return stat.S_ISREG(status.st_mode) and status.st_mtime == STAMP_SECONDS
 
 
 def link_into_place(source: Path, target: Path, scratch: Path) -> None:

@@ -19,7 +19,7 @@ from comfyfleet.core.bundles import Entry, Manifest
 from comfyfleet.core.errors import FleetError
 from comfyfleet.machine.errors import DiskRefuses, StateInvalid
 from comfyfleet.machine.fetch.partial import disk_errors
-from comfyfleet.machine.linking import is_stamped, link_into_place
+from comfyfleet.machine.linking import has_stamp, is_stamped, link_into_place
 from comfyfleet.machine.objects import sync_all
 from comfyfleet.machine.places import Places
 from comfyfleet.machine.plan import Plan
@@ -170,8 +170,10 @@ class _Asides:
             return str(self._places.retired_of(entry).relative_to(self._places.store))
         if entry is not None and not entry.action.is_extract and not target.is_dir():
             return ""
-        if entry is None and path in self._listed:  # a bundle's that somebody else applied: it goes when all is done
-            return f"{self._places.retired.name}/{_short(path)}"
+        if entry is None and path in self._listed and self._before is None:
+            return f"{self._places.retired.name}/{_short(path)}"  # of another tool's bundle: it goes when all is done
+        if entry is None and path in self._listed and has_stamp(target):
+            return ""  # of a first bundle that did not become complete
         return f"{self._displaced}/{path}"
 
     def scratch(self, path: str) -> str:
