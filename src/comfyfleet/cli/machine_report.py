@@ -2,7 +2,7 @@
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -71,14 +71,24 @@ class Teller:
     def _show(self, text: str) -> None:
         if self._is_quiet:
             return
-        self._stream.write(f"{_ERASE}{text}" if self._is_terminal else text)
-        self._stream.flush()
+        try:
+            self._stream.write(f"{_ERASE}{text}" if self._is_terminal else text)
+            self._stream.flush()
+        except OSError:  # nobody listens any more; the work goes on
+            self._is_quiet = True
 
     def _note(self, line: str) -> None:
-        if self._log is not None:
+        if self._log is None:
+            return
+        try:
             for part in line.splitlines():
                 self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {part}\n")
             self._log.flush()
+        except OSError as error:  # a log on a full disk must not end what it tells of
+            with suppress(OSError):
+                self._log.close()
+            self._log = None
+            self._show(f"the log cannot be written any more ({error.strerror})\n")
 
 
 def _is_chosen(settings: MachineSettings, path: Path) -> bool:
