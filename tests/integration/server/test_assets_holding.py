@@ -39,7 +39,7 @@ async def claim(control_plane: ControlPlane) -> Hold | None:
     """Claim what is due now, as a control plane does it."""
     now = control_plane.clock()
     async with control_plane.wiring.sessions.begin() as session:
-        upload = await upload_repository.claim(session, now, now + LEASE)
+        upload = await upload_repository.claim(session, UploadState.VERIFYING, now, now + LEASE)
     return Hold(control_plane.wiring, upload) if upload is not None else None
 
 

@@ -309,6 +309,7 @@ async def test_no_tenant_sees_the_library(library: AssetLibrary, tenant: TenantA
         assert (await tenant.call("GET", f"/api/assets{path}")).status_code == 403
     new = {"filename": "a", "size": 3, "head_sha256": digest_of(b"abc")}
     assert (await tenant.call("POST", "/api/assets/uploads", new)).status_code == 403
+    assert (await tenant.call("POST", "/api/assets/imports", {"url": "https://example.com/a"})).status_code == 403
     assert (await tenant.call("DELETE", f"/api/assets/{asset['id']}")).status_code == 403
     assert (await tenant.call("GET", "/api/audit")).status_code == 403
 
@@ -332,7 +333,7 @@ async def as_if_claimed_by_a_process_that_died(
         )
         now = control_plane.clock()
         control_plane.clock.forward(seconds=60)
-        assert await upload_repository.claim(session, now, control_plane.clock())
+        assert await upload_repository.claim(session, UploadState.VERIFYING, now, control_plane.clock())
         control_plane.clock.forward(seconds=-60)
 
 

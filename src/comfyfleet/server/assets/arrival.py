@@ -172,7 +172,7 @@ async def _record(hold: Hold, arrived: Arrived, key: str) -> None:
             object_key=key,
             notes=upload.notes,
             license=upload.license,
-            source_url=upload.source_url or upload.import_url,
+            source_url=upload.source_url,
             inspection=arrived.inspection.to_document(),
             is_quarantined=arrived.inspection.is_quarantined,
             created_by=upload.created_by,

@@ -1,4 +1,4 @@
-"""The background task that verifies uploads, as many at once as are good for the disk and the network."""
+"""The background tasks that bring imports and verify uploads, as many at once as disk and network are good for."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,8 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
-from comfyfleet.server.assets import upload_repository
+from comfyfleet.protocol.library import UploadState
+from comfyfleet.server.assets import importing, upload_repository
 from comfyfleet.server.assets.arrival import verify
 from comfyfleet.server.assets.holding import LEASE, Hold, HoldLost
 from comfyfleet.server.models import AssetUpload
@@ -16,6 +17,8 @@ from comfyfleet.server.wiring import Wiring
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 2
+_WORK: Final = {UploadState.RECEIVING: importing.bring, UploadState.VERIFYING: verify}
+"""Imports have their own tasks: a slow host keeps no upload waiting."""
 
 
 class Arrivals:
@@ -23,12 +26,12 @@ class Arrivals:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._wake = asyncio.Event()
+        self._wakes = {state: asyncio.Event() for state in _WORK}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to look."""
-        self._tasks = [asyncio.create_task(self._work(), name=f"arrivals-{number}") for number in range(_AT_ONCE)]
+        self._tasks = [asyncio.create_task(self._work(state)) for state in _WORK for _ in range(_AT_ONCE)]
 
     async def stop(self) -> None:
         """Stop looking. What was begun is gone on with by whoever looks next."""
@@ -37,27 +40,30 @@ class Arrivals:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def wake(self) -> None:
-        """Look now: an upload is complete."""
-        self._wake.set()
+        """Look now: there is an upload to verify or an import to bring."""
+        for event in self._wakes.values():
+            event.set()
 
-    async def _work(self) -> None:
+    async def _work(self, state: UploadState) -> None:
+        wake = self._wakes[state]
         while True:
-            self._wake.clear()  # before the look: who wakes us after it has something that the look may have missed
+            wake.clear()  # before the look: who wakes us after it has something that the look may have missed
             try:
-                upload = await self._claim()
+                upload = await self._claim(state)
             except (DBAPIError, InterfaceError, OSError) as error:
                 log.warning("the database could not be reached, trying again: %s", error)
                 upload = None
             if upload is not None:
                 await self._bring_on(upload)
+                self.wake()  # what was brought is to be verified
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._wiring.settings.maintenance_interval_seconds)
+                await asyncio.wait_for(wake.wait(), self._wiring.settings.maintenance_interval_seconds)
 
-    async def _claim(self) -> AssetUpload | None:
+    async def _claim(self, state: UploadState) -> AssetUpload | None:
         now = self._wiring.clock()
         async with self._wiring.sessions.begin() as session:
-            return await upload_repository.claim(session, now, now + LEASE)
+            return await upload_repository.claim(session, state, now, now + LEASE)
 
     async def _bring_on(self, upload: AssetUpload) -> None:
         """Work on one upload as a task of its own: what it dies of ends nothing else, and it is tried again later."""
@@ -74,6 +80,6 @@ class Arrivals:
 async def _bring_on(wiring: Wiring, hold: Hold) -> None:
     try:
         async with hold.kept():
-            await verify(wiring, hold)
+            await _WORK[UploadState(hold.upload.state)](wiring, hold)
     except HoldLost:
         log.info("the upload %s is somebody else's now, or was canceled", hold.upload.id)

@@ -25,7 +25,10 @@ class HoldLost(Exception):
 
 
 class Hold:
-    """A claimed upload. Every write renews the lease, and is refused when somebody else has taken the upload since."""
+    """A claimed upload. Every write renews the lease, and is refused when somebody else has taken the upload since.
+
+    A write that sets `lease_expires_at` itself is the last one.
+    """
 
     def __init__(self, wiring: Wiring, upload: AssetUpload) -> None:
         self.upload = upload
@@ -33,12 +36,17 @@ class Hold:
         self._until = upload.lease_expires_at
         self._verified_bytes = upload.verified_bytes
         self._is_lost = False
+        self._is_over = False
         self._is_done = asyncio.Event()
         self._one_write = asyncio.Lock()
 
     def verified(self, size: int) -> None:
         """Note how many bytes were read, to be written with the next renewal; raise `HoldLost` when it is in vain."""
         self._verified_bytes = size
+        self.check()
+
+    def check(self) -> None:
+        """Raise `HoldLost` when all further work is in vain."""
         if self._is_lost:
             raise HoldLost
 
@@ -51,6 +59,8 @@ class Hold:
     async def transaction(self, **values: Any) -> AsyncIterator[AsyncSession]:
         """Write columns of the upload in one transaction with what the caller writes; raise `HoldLost` as above."""
         async with self._one_write:
+            if self._is_over:
+                raise HoldLost
             now = self._wiring.clock()
             written = {"lease_expires_at": now + LEASE, "touched_at": now, **values}
             async with self._wiring.sessions.begin() as session:
@@ -59,6 +69,9 @@ class Hold:
                     raise HoldLost
                 yield session
             self._until = written["lease_expires_at"]
+            self._is_over = "lease_expires_at" in values
+            for name, value in written.items():
+                setattr(self.upload, name, value)
 
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -75,13 +88,13 @@ class Hold:
             await keeper
 
     async def _keep(self) -> None:
-        while not self._is_lost:
+        while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._is_done.wait(), _RENEW_SECONDS)
                 return
             try:
                 await self.change(verified_bytes=self._verified_bytes)
             except HoldLost:
-                log.info("the upload %s is another's now, or was cancelled", self.upload.id)
+                return
             except (DBAPIError, InterfaceError, OSError) as error:
                 log.warning("the hold on the upload %s could not be renewed: %s", self.upload.id, error)

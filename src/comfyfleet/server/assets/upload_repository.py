@@ -45,11 +45,15 @@ async def change(session: AsyncSession, upload_id: UUID, present: UploadState, *
     return result.first() is not None
 
 
-async def claim(session: AsyncSession, now: datetime, until: datetime) -> AssetUpload | None:
-    """Take the oldest upload that nobody verifies (or imports), until a time; None when there is none."""
+async def claim(session: AsyncSession, state: UploadState, now: datetime, until: datetime) -> AssetUpload | None:
+    """Take, until a time, the oldest upload to verify, or import to receive, that nobody works on; or return None."""
     due = (
         select(AssetUpload.id)
-        .where(_needs_us(), or_(AssetUpload.lease_expires_at.is_(None), AssetUpload.lease_expires_at < now))
+        .where(
+            AssetUpload.state == state,
+            _needs_us(),
+            or_(AssetUpload.lease_expires_at.is_(None), AssetUpload.lease_expires_at < now),
+        )
         .order_by(AssetUpload.touched_at)
         .limit(1)
         .with_for_update(skip_locked=True)

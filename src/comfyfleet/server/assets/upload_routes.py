@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 
 from comfyfleet.protocol import library
 from comfyfleet.protocol.envelope import Envelope
-from comfyfleet.server.assets import uploads
+from comfyfleet.server.assets import importing, uploads
 from comfyfleet.server.assets.arrivals import Arrivals
 from comfyfleet.server.assets.views import upload_view
 from comfyfleet.server.auth.dependencies import Administrator, WiringDep, absolute
@@ -55,6 +55,16 @@ async def abort_upload(upload_id: str, admin: Administrator, wiring: WiringDep) 
     """Drop an unfinished upload."""
     await uploads.abort(wiring, admin, upload_id)
     return Envelope(data=None)
+
+
+@router.post("/imports", status_code=201)
+async def import_url(
+    body: library.NewAssetImport, request: Request, admin: Administrator, wiring: WiringDep
+) -> Envelope[library.AssetUploadView]:
+    """Bring a file from a URL into the library."""
+    standing = await importing.begin(wiring, admin, body)
+    _arrivals(request).wake()
+    return Envelope(data=upload_view(standing))
 
 
 def _arrivals(request: Request) -> Arrivals:

@@ -46,13 +46,13 @@ async def begin(wiring: Wiring, principal: Principal, new: NewAssetUpload) -> St
     Raises:
         DigestWrong: The library has that digest, of another size.
     """
-    new = _storable(new)
+    new = storable(new)
     async with wiring.sessions.begin() as session:
         known = await repository.by_sha256(session, new.sha256) if new.sha256 else None
         is_one_like_it = await repository.is_any_like(session, new.size, new.head_sha256)
         found = await upload_repository.resumable(session, principal.tenant_id, new.filename, new.size, new.head_sha256)
     if known is not None:
-        return await _store_known(wiring, principal, new, known, found)
+        return await store_known(wiring, principal, new, known, found)
     standing = await _resume(wiring, found, new) if found is not None else None
     if standing is None:
         standing = Standing(await insert_upload(wiring, principal, new), {})
@@ -167,6 +167,7 @@ async def insert_upload(
     new: NewAssetUpload,
     *,
     import_url: str | None = None,
+    import_etag: str | None = None,
     asset: Asset | None = None,
 ) -> AssetUpload:
     """Make an upload in the store and in the database; for an asset that is known, in the database only."""
@@ -195,6 +196,7 @@ async def insert_upload(
         license=new.license,
         source_url=new.source_url,
         import_url=import_url,
+        import_etag=import_etag,
         store_upload_id=store_upload_id,
         asset_sha256=asset.sha256 if asset else None,
         created_by=principal.actor,
@@ -220,9 +222,10 @@ async def _resume(wiring: Wiring, upload: AssetUpload, new: NewAssetUpload) -> S
     return standing if is_open else None
 
 
-async def _store_known(
-    wiring: Wiring, principal: Principal, new: NewAssetUpload, asset: Asset, unfinished: AssetUpload | None
+async def store_known(
+    wiring: Wiring, principal: Principal, new: NewAssetUpload, asset: Asset, unfinished: AssetUpload | None = None
 ) -> Standing:
+    """Add a name to an asset that the library has, and make an upload that is stored without any bytes."""
     if asset.size != new.size:
         raise DigestWrong(
             f"The library has the digest {asset.sha256} with {asset.size:,} bytes, and this file has {new.size:,}.",
@@ -251,7 +254,7 @@ async def _drop(wiring: Wiring, upload: AssetUpload, problem: str) -> bool:
     return is_ours
 
 
-def _storable(new: NewAssetUpload) -> NewAssetUpload:
+def storable(new: NewAssetUpload) -> NewAssetUpload:
     """Leave out what Postgres cannot store."""
     texts = {name: getattr(new, name).replace("\x00", "") for name in ("filename", "notes", "license")}
     return new.model_copy(update=texts)

@@ -48,5 +48,5 @@ def upload_view(standing: Standing) -> library.AssetUploadView:
         may_be_known=standing.may_be_known,
         was_known=state is library.UploadState.STORED and upload.store_upload_id == "",
         asset=asset_view(standing.asset) if standing.asset else None,
-        problem=upload.problem if state is library.UploadState.REFUSED else None,
+        problem=None if state is library.UploadState.VERIFYING else upload.problem,
     )

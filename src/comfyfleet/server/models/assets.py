@@ -76,6 +76,7 @@ class AssetUpload(Base):
     license: Mapped[str]
     source_url: Mapped[str | None]
     import_url: Mapped[str | None]
+    import_etag: Mapped[str | None]
     store_upload_id: Mapped[str]
     verified_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     problem: Mapped[str | None]

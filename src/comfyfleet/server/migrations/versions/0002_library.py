@@ -106,6 +106,7 @@ def _create_asset_uploads() -> None:
         sa.Column("license", sa.String(), nullable=False),
         sa.Column("source_url", sa.String(), nullable=True),
         sa.Column("import_url", sa.String(), nullable=True),
+        sa.Column("import_etag", sa.String(), nullable=True),
         sa.Column("store_upload_id", sa.String(), nullable=False),
         sa.Column("verified_bytes", sa.BigInteger(), nullable=False),
         sa.Column("problem", sa.String(), nullable=True),
