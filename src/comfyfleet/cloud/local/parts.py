@@ -2,23 +2,34 @@
 
 An upload is a folder `parts/<upload_id>` of the bucket with the file `data` and one empty file a part that is whole.
 Parts are not made durable one by one: whoever completes an upload of precious bytes checks their digest.
+
+Whoever writes a part shares a lock on `data`, and completing takes it alone: no byte changes once the object is there.
 """
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from comfyfleet.cloud.local.objects import DiskObjectStore, disk_errors
 from comfyfleet.cloud.ports import PartedUpload, SignedRequest, StoredObject
+from comfyfleet.core.errors import Unavailable
 from comfyfleet.core.keys import ObjectNotFound, PartsMissing, WrongSize, check_content_type, check_key
 from comfyfleet.core.signing import Grant, sign
 
 PART_CONTENT_TYPE: Final = "application/octet-stream"
+
+
+class PartsBusy(Unavailable):
+    """An upload cannot be completed while parts of it are being sent."""
+
+    code = "parts_busy"
 
 
 class DiskPartStore:
@@ -82,8 +93,9 @@ class DiskPartStore:
         missing = upload.part_count - len(self.parts(upload))
         if missing:
             raise PartsMissing(f"{missing} of {upload.part_count} parts have not arrived.", hint="Send them first.")
-        with disk_errors():
-            _sync(data)
+        with disk_errors(), data.open("rb") as file:
+            _lock_alone(file)
+            os.fsync(file.fileno())
             self._store.put_in_place(data, upload.key, upload.content_type, create_only=False)
             shutil.rmtree(self._path(upload.upload_id))
 
@@ -132,10 +144,7 @@ class PartWriter:
         self._mark = mark
         self._size = size
         self._written = 0
-        try:
-            self._file = data.open("r+b", buffering=0)
-        except FileNotFoundError:
-            raise _gone() from None
+        self._file = _open_shared(data)
         self._file.seek(offset)
 
     def write(self, chunk: bytes) -> None:
@@ -170,12 +179,23 @@ class PartWriter:
         self._file.close()
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _open_shared(data: Path) -> FileIO:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        file = FileIO(data, "r+")
+    except FileNotFoundError:
+        raise _gone() from None
+    fcntl.flock(file, fcntl.LOCK_SH)
+    if not data.exists() or data.stat().st_ino != os.fstat(file.fileno()).st_ino:
+        file.close()  # it became the object after it was opened
+        raise _gone()
+    return file
+
+
+def _lock_alone(file: BinaryIO) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise PartsBusy("Parts of this upload are being sent at this moment.", hint="Try again in a moment.") from None
 
 
 def _gone() -> ObjectNotFound:
