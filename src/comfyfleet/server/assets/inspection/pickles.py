@@ -3,24 +3,22 @@
 import io
 import logging
 import pickletools
-import struct
-import zipfile
-import zlib
+import re
+from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
-from picklescan.scanner import SafetyLevel, ScanResult, scan_bytes
+from picklescan.scanner import Global, SafetyLevel, scan_pickle_bytes
 
-_LARGEST_READ: Final = 64 * 2**20
-_LARGEST_SCAN: Final = 512 * 2**20
-_MOST_MEMBERS: Final = 100_000
+from comfyfleet.server.assets.inspection.bounded import BoundedFile, ReadsTooMuch
+from comfyfleet.server.assets.inspection.torch_zip import BROKEN, MAX_PICKLE_BYTES, ZIP_START, pickles_in
+
+_MOST_OPCODES: Final = 300_000  # the scanner keeps each; a model of 10,000 tensors has fewer
+_TOTAL_BYTES: Final = 96 * 2**20
+_LEGACY_PICKLES: Final = 5  # of torch before 1.6: magic number, version, system, object, keys; then the tensors' bytes
 _SHOWN: Final = 50
-_ZIP: Final = b"PK\x03\x04"
-_BROKEN: Final = (
-    ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, struct.error, zipfile.BadZipFile,
-    zlib.error, OverflowError, RecursionError, NotImplementedError, RuntimeError, AssertionError,
-)  # fmt: skip
+_SHOWN_CHARACTERS: Final = 200
+_IDENTIFIERS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 logging.getLogger("picklescan").setLevel(logging.CRITICAL)  # what it finds is in its result
 
@@ -34,133 +32,87 @@ class Verdict(StrEnum):
     UNSCANNABLE = "unscannable"
 
 
-class _TooMuch(ValueError):
-    """The scan would read more than is good for us."""
-
-
 def is_raw_pickle(head: bytes) -> bool:
     """Tell whether a file begins as a pickle of protocol 2 or later."""
     return len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5
 
 
-def is_torch_zip(file: BinaryIO, head: bytes) -> bool:
-    """Tell whether a file is what `torch.save` writes: a zip with a `data.pkl`."""
-    if not head.startswith(_ZIP):
-        return False
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return any(PurePosixPath(name).name == "data.pkl" for name in archive.namelist()[:_MOST_MEMBERS])
-    except _BROKEN:
-        return False
-    finally:
-        file.seek(0)
-
-
-def scan(file: BinaryIO, filename: str, size: int) -> tuple[Verdict, dict[str, Any]]:
+def scan(file: BinaryIO) -> tuple[Verdict, dict[str, Any]]:
     """Return what loading the file would do, and the names that it imports.
 
-    What cannot be taken apart within bounds is unscannable: an attack could hide in it.
+    What cannot be taken apart within bounds is unscannable: an attack could hide in it. Reads some MiB at most.
     """
+    found: list[Global] = []
+    problem = ""
     try:
-        _check_zip(file)
-        result = scan_bytes(_Bounded(file), filename, PurePosixPath(filename).suffix.lower())
-    except _BROKEN as error:
-        return Verdict.UNSCANNABLE, {"problem": str(error)[:300] or type(error).__name__}
-    return _verdict(file, result, size)
-
-
-def _verdict(file: BinaryIO, result: ScanResult, size: int) -> tuple[Verdict, dict[str, Any]]:
-    dangerous = _names(result, SafetyLevel.Dangerous)
-    suspicious = _names(result, SafetyLevel.Suspicious)
-    findings = {"dangerous": dangerous[:_SHOWN], "suspicious": suspicious[:_SHOWN]}
+        file.seek(0)
+        is_zip = file.read(len(ZIP_START)) == ZIP_START
+        for content in pickles_in(file) if is_zip else _stream_of_pickles(file):
+            is_whole = _is_whole(content)
+            found += _globals(content)
+            if not is_whole:
+                problem = "a pickle in it is broken or cut off"
+    except BROKEN as error:
+        problem = str(error)[:_SHOWN_CHARACTERS] or type(error).__name__
+    dangerous = _names(one for one in found if _is_dangerous(one))
+    suspicious = _names(one for one in found if one.safety is SafetyLevel.Suspicious and not _is_dangerous(one))
+    findings: dict[str, Any] = {"dangerous": dangerous, "suspicious": suspicious}
+    if problem:
+        findings["problem"] = problem
     if dangerous:
         return Verdict.DANGEROUS, findings
-    if result.scan_err:
-        return Verdict.UNSCANNABLE, {**findings, "problem": "a pickle in it cannot be taken apart"}
-    if not result.globals and not _is_whole_pickle(file, size):
-        return Verdict.UNSCANNABLE, {"problem": "no pickle was found in it"}
+    if problem:
+        return Verdict.UNSCANNABLE, findings
     return (Verdict.SUSPICIOUS if suspicious else Verdict.SAFE), findings
 
 
-def _names(result: ScanResult, level: SafetyLevel) -> list[str]:
-    return sorted({f"{one.module}.{one.name}" for one in result.globals if one.safety is level})
+def _stream_of_pickles(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the pickle that a file consists of, or the several that come before the tensors of an old torch file."""
+    bounded = BoundedFile(file, largest=MAX_PICKLE_BYTES, total=_TOTAL_BYTES)
+    start = 0
+    for number in range(_LEGACY_PICKLES):
+        bounded.seek(start)
+        if number and not bounded.read(1):
+            return
+        content = _one_pickle(bounded, start)
+        yield content
+        start += len(content)
 
 
-def _check_zip(file: BinaryIO) -> None:
-    """See that a zip's pickles are small enough to be taken apart, and that nothing in it is hidden from a scan."""
-    file.seek(0)
-    is_zip = file.read(4) == _ZIP
-    file.seek(0)
-    if not is_zip:
-        return
-    with zipfile.ZipFile(file) as archive:
-        infos = archive.infolist()
-        if len(infos) > _MOST_MEMBERS:
-            raise _TooMuch(f"it has {len(infos):,} members")
-        for info in infos:
-            if info.flag_bits & 0x1:
-                raise _TooMuch(f"{info.filename[:120]!r} is encrypted")
-            if info.filename.endswith(".pkl") and info.file_size > _LARGEST_READ:
-                raise _TooMuch(f"{info.filename[:120]!r} has {info.file_size:,} bytes")
-    file.seek(0)
+def _one_pickle(file: BoundedFile, start: int) -> bytes:
+    """Return the bytes of the pickle at `start`; of a broken one what it may consist of."""
+    file.seek(start)
+    is_whole = _is_whole(file)
+    length = file.tell() - start if is_whole else MAX_PICKLE_BYTES
+    file.seek(start)
+    return file.read(length)
 
 
-def _is_whole_pickle(file: BinaryIO, size: int) -> bool:
-    """Tell whether a file without imports is a pickle to its end (of numbers and texts), or a zip that was scanned."""
-    file.seek(0)
-    head = file.read(4)
-    if head == _ZIP:
-        return True
-    file.seek(0)
-    if size > _LARGEST_READ:
-        return False
+def _is_whole(source: BoundedFile | bytes) -> bool:
+    """Tell whether a pickle makes sense up to its end; raise `ReadsTooMuch` when it has too many steps."""
+    steps = 0
     try:
-        for _ in pickletools.genops(file.read(size)):
-            pass
-    except _BROKEN:
+        for _ in pickletools.genops(source):  # type: ignore[arg-type]  # our file has what is used
+            steps += 1
+            if steps > _MOST_OPCODES:
+                raise ReadsTooMuch(f"a pickle in it has more than {_MOST_OPCODES:,} steps")
+    except ReadsTooMuch:
+        raise
+    except BROKEN:
         return False
     return True
 
 
-class _Bounded(io.RawIOBase):
-    """A file that is read in bounds: no single read is huge, and neither are all together."""
+def _globals(content: bytes) -> list[Global]:
+    """Return what a pickle imports, also what a broken one imports before the break."""
+    return list(scan_pickle_bytes(io.BytesIO(content), "pickle", multiple_pickles=False).globals)
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__()
-        self._file = file
-        self._left = _LARGEST_SCAN
 
-    def readable(self) -> bool:
-        return True
+def _is_dangerous(one: Global) -> bool:
+    """Tell whether an import is known to be harmful, or hides what it imports from whoever reads the pickle."""
+    is_hidden = not all(_IDENTIFIERS.fullmatch(text) and text != "None" for text in (one.module, one.name))
+    return one.safety is SafetyLevel.Dangerous or is_hidden
 
-    def seekable(self) -> bool:
-        return True
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int | None = -1) -> bytes:
-        wanted = _LARGEST_READ + 1 if size is None or size < 0 else size
-        if wanted > _LARGEST_READ:
-            content = self._file.read(wanted) if wanted == _LARGEST_READ + 1 else b""
-            if not content or len(content) > _LARGEST_READ:
-                raise _TooMuch(f"a part of it claims {wanted:,} bytes or more")
-        else:
-            content = self._file.read(wanted)
-        self._left -= len(content)
-        if self._left < 0:
-            raise _TooMuch("too much of it would have to be taken apart")
-        return content
-
-    def readline(self, size: int | None = -1) -> bytes:
-        limit = _LARGEST_READ if size is None or size < 0 else min(size, _LARGEST_READ)
-        line = bytearray()
-        while len(line) < limit:
-            character = self.read(1)
-            line += character
-            if character in {b"\n", b""}:
-                break
-        return bytes(line)
+def _names(found: Iterator[Global]) -> list[str]:
+    return sorted({f"{one.module}.{one.name}"[:_SHOWN_CHARACTERS] for one in found})[:_SHOWN]

@@ -3,14 +3,19 @@
 Format: https://huggingface.co/docs/safetensors/index#format
 """
 
+import itertools
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-MAX_HEADER_BYTES: Final = 32 * 2**20  # the format allows 100 MB; the largest models have 3
+MAX_HEADER_BYTES: Final = 16 * 2**20  # the format allows 100 MB; the largest models have 3
+_MOST_TOKENS: Final = 600_000  # a tensor has about fifteen; each takes up to 70 bytes of memory once it is read
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[,\[{]', re.DOTALL)
+_DTYPE: Final = re.compile(r"[A-Za-z0-9_]{1,16}")
 _SHOWN: Final = 40
 _SHOWN_CHARACTERS: Final = 500
 _METADATA: Final = "__metadata__"
@@ -58,8 +63,11 @@ def read_header(file: BinaryIO, size: int) -> Header:
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
         raise HeaderInvalid(f"its header claims {length:,} bytes")
+    text = file.read(length)
+    if sum(1 for _ in itertools.islice(_TOKEN.finditer(text), _MOST_TOKENS + 1)) > _MOST_TOKENS:
+        raise HeaderInvalid("its header has too many values")
     try:
-        document = json.loads(file.read(length), object_pairs_hook=_no_duplicates)
+        document = json.loads(text, object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
         raise HeaderInvalid(f"its header is no JSON: {error}") from error
     if not isinstance(document, dict):
@@ -85,7 +93,7 @@ def words_of(header: Header) -> dict[str, Any]:
     if triggers:
         shown["trigger_words"] = triggers
     if header.metadata:
-        shown["metadata_keys"] = sorted(header.metadata)[:_SHOWN]
+        shown["metadata_keys"] = [key[:_SHOWN_CHARACTERS] for key in sorted(header.metadata)[:_SHOWN]]
     return shown
 
 
@@ -123,8 +131,11 @@ def _place(name: str, tensor: object) -> tuple[int, int, str]:
     if not _are_numbers(offsets) or len(offsets or ()) != 2 or not _are_numbers(shape) or "dtype" not in tensor:
         raise HeaderInvalid(f"the tensor {name[:120]!r} lacks its type, its shape or its place")
     start, stop = offsets  # type: ignore[misc]  # two numbers, as checked
-    width = _BYTES_OF.get(str(tensor["dtype"]))
-    if stop < start or (width is not None and stop - start != width * math.prod(shape)):  # type: ignore[arg-type]
+    dtype = tensor["dtype"]
+    if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
+        raise HeaderInvalid(f"the tensor {name[:120]!r} has no type")
+    count, width = math.prod(shape), _BYTES_OF.get(dtype)  # type: ignore[arg-type]  # numbers, as checked
+    if stop < start or (count > 8 * (stop - start) if width is None else stop - start != width * count):
         raise HeaderInvalid(f"the tensor {name[:120]!r} has another number of bytes than its shape needs")
     return start, stop, name
 
