@@ -1,6 +1,7 @@
 """Follows redirects by hand: each hop is checked anew, and a token goes to the origin that was asked for only."""
 
 import contextlib
+import logging
 import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +15,8 @@ from comfyfleet.server.assets.remote.guard import Guard
 from comfyfleet.server.assets.remote.tokens import Tokens, authorization, origin_of
 from comfyfleet.server.assets.remote.transport import GuardedTransport
 from comfyfleet.server.assets.remote.urls import check_url, shown
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, and a signed one opens its object
 
 MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

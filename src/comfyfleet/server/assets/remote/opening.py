@@ -41,7 +41,7 @@ _COUNTED_PIECE_BYTES: Final = 64 * 2**10
 _MOST_COUNTED_BYTES: Final = 256 * 2**20
 _PROGRESS_BYTES: Final = 2**20
 _LONGEST_WAIT_SECONDS: Final = 60.0
-_RETRIED: Final = (httpx.TransportError, httpx.StreamError, Passing, RemoteUnavailable)
+_RETRIED: Final = (httpx.TransportError, httpx.StreamError, Passing)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class _Reader:
                         yield piece
                 if done < file.size:
                     raise Passing("the host ended the file too early")
-            except _RETRIED as error:
+            except (*_RETRIED, RemoteUnavailable) as error:  # a name that was known comes back
                 failures = 1 if done - begun >= _PROGRESS_BYTES else failures + 1
                 log.info("reading %s broke off at %d of %d bytes", shown(self._hops.url), done, file.size)
                 await self._pause(error, failures)

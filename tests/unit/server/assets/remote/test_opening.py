@@ -258,6 +258,7 @@ async def test_a_token_is_sent_to_its_host_only_and_is_in_no_log(host: Host, cap
         assert not any("secret" in asked.path for asked in (*host.asked, *cdn.asked))
     assert "httpcore" in {record.name.partition(".")[0] for record in caplog.records}
     assert "secret" not in caplog.text
+    assert not any("?s=1" in record.getMessage() for record in caplog.records if record.levelno >= logging.INFO)
 
 
 async def test_redirects_end(host: Host) -> None:
@@ -292,6 +293,29 @@ async def test_a_name_that_leads_elsewhere_the_next_time_is_refused(host: Host) 
         with pytest.raises(RemoteAddressRefused, match=r"10\.0\.0\.1"):
             await read(file)
     assert [asked.headers["host"] for asked in host.asked] == [f"models.example:{host.port}"]
+
+
+async def test_a_name_that_nobody_knows_is_told_at_once_and_one_that_is_lost_for_a_while_is_asked_for_again(
+    host: Host,
+) -> None:
+    host.answers = lambda asked: ranged(asked, b"abc")
+    url = f"http://models.example:{host.port}/x.pt"
+    names = {"models_example": ["", "127.0.0.1", "", "127.0.0.1"]}
+    guard = Guard(LOCAL, resolve=resolving(**names))
+    with pytest.raises(RemoteUnavailable, match="no address"):
+        async with open_remote(url, guard=guard, tokens={}, max_bytes=9, patience=PATIENT):
+            pass
+    assert host.asked == []
+    async with open_remote(url, guard=guard, tokens={}, max_bytes=9, patience=PATIENT) as file:
+        assert await read(file) == b"abc"
+
+
+async def test_who_stops_early_leaves_no_connection_open(host: Host) -> None:
+    host.answers = lambda asked: ranged(asked, CONTENT)
+    async with opened(host) as file:
+        async with contextlib.aclosing(file.stream()) as pieces:
+            assert len(await anext(pieces)) == 2**20
+        assert await read(file, len(CONTENT) - 3) == CONTENT[-3:]
 
 
 async def test_without_an_allowed_network_this_machine_is_not_asked(host: Host) -> None:
