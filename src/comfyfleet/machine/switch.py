@@ -96,7 +96,13 @@ def show(places: Places, entry: Entry) -> None:
 
 
 def run_switch(places: Places, switch: Switch) -> None:
-    """Do a switch; from the moment that it is written down it will be done, now or by the next command.
+    """Do a switch; raise as `begin_switch`."""
+    begin_switch(places, switch)
+    finish_switch(places)
+
+
+def begin_switch(places: Places, switch: Switch) -> None:
+    """Write a switch down; from then on it will be done, now or by the next command.
 
     Raises:
         DiskRefuses: It cannot be done, and was not begun.
@@ -114,7 +120,6 @@ def run_switch(places: Places, switch: Switch) -> None:
         "is_restart_needed": switch.is_restart_needed,
     }
     write_durably(places.journal, json.dumps(document))
-    finish_switch(places)
 
 
 def finish_switch(places: Places) -> bool:
