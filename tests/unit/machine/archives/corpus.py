@@ -21,8 +21,8 @@ from tests.unit.machine.archives.building import (
     zip_of,
 )
 
+from comfyfleet.core.archives import ArchiveLimits, Reason
 from comfyfleet.core.bundles import Action
-from comfyfleet.machine.archives import ArchiveLimits, Reason
 
 LINK = stat.S_IFLNK | 0o777
 SMALL = ArchiveLimits(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tests.unit.machine.archives.corpus import HOSTILE, Hostile
 
-from comfyfleet.machine.archives import ArchiveLimits, ArchiveRefused, Reason, list_members, unpack
+from comfyfleet.core.archives import ArchiveLimits, ArchiveRefused, Reason, list_members
+from comfyfleet.machine.unpacking import unpack
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
