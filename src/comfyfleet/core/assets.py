@@ -68,7 +68,7 @@ _KIND_OF_FOLDER: Final = {
     "t2i_adapter": AssetKind.CONTROLNET,
 }
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_PICKLES: Final = (".ckpt", ".pt", ".pth", ".bin")
+_PICKLES: Final = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".pt2")
 _MODELS: Final = (*_PICKLES, ".safetensors", ".sft", ".gguf", ".onnx")
 _ARCHIVES: Final = (".zip", ".tar.gz", ".tgz")
 _WORDS: Final = (

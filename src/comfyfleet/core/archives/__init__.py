@@ -1,19 +1,12 @@
-"""Reads zip and tar.gz archives that nobody trusts, member by member, from a file that is handed in."""
-
-from typing import BinaryIO
+"""Reads archives that nobody trusts, zip and tar.gz, member by member, from a file that is handed in."""
 
 from comfyfleet.core.archives.limits import ArchiveLimits
+from comfyfleet.core.archives.listing import ListedFile, Listing, list_members
 from comfyfleet.core.archives.members import ArchiveReader, Member, NameCheck
+from comfyfleet.core.archives.readers import reader_of
 from comfyfleet.core.archives.refusal import ArchiveRefused, Reason
-from comfyfleet.core.archives.tar_reader import TarReader
-from comfyfleet.core.archives.zip_reader import ZipReader
-from comfyfleet.core.bundles import Action
 
-__all__ = ["ArchiveLimits", "ArchiveReader", "ArchiveRefused", "Member", "NameCheck", "Reason", "reader_of"]
-
-
-def reader_of(file: BinaryIO, size: int, action: Action, limits: ArchiveLimits) -> ArchiveReader:
-    """Return a reader of an archive of `size` bytes, by the action that unpacks it."""
-    if action is Action.EXTRACT_ZIP:
-        return ZipReader(file, size, limits)
-    return TarReader(file, size, limits)
+__all__ = [
+    "ArchiveLimits", "ArchiveReader", "ArchiveRefused", "ListedFile", "Listing", "Member", "NameCheck", "Reason",
+    "list_members", "reader_of",
+]  # fmt: skip

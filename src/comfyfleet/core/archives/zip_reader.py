@@ -1,99 +1,127 @@
-"""Members of a zip, whose directory and whose members have to agree."""
+"""Members of a zip, in the order in which they lie in it."""
 
 import stat
-import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from comfyfleet.core.archives.limits import ArchiveLimits
-from comfyfleet.core.archives.members import Member, link_target, safe_path
-from comfyfleet.core.archives.refusal import ArchiveRefused, Reason, corrupt
-from comfyfleet.core.archives.tar_reader import check_growth
+from comfyfleet.core.archives.limits import ArchiveLimits, Meter
+from comfyfleet.core.archives.members import Chunks, Member, decode_name, link_path, safe_path
+from comfyfleet.core.archives.refusal import ArchiveRefused, Reason, broken
+from comfyfleet.core.archives.zip_directory import ZipEntry, content_offset, read_directory
 
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, NotImplementedError, KeyError)
-_METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_END: Final = b"PK\x05\x06"
-_END_BYTES: Final = 22
-_COMMENT_BYTES: Final = 65535
-_LOCAL_HEADER_BYTES: Final = 30
+_STORED: Final = 0
+_DEFLATED: Final = 8
 _LONGEST_LINK: Final = 1024
+_IN_BYTES: Final = 64 * 2**10
+_OUT_BYTES: Final = 256 * 2**10
 
 
 class ZipReader:
-    """Reads a zip. Links become the files that they stand for."""
+    """Reads a zip of `size` bytes. Its members have to lie side by side, from its first byte to its directory."""
 
     def __init__(self, file: BinaryIO, size: int, limits: ArchiveLimits) -> None:
         self._file = file
         self._size = size
-        self._limits = limits
-        self._unpacked_bytes = 0
+        self._meter = Meter(limits, size)
 
     def members(self) -> Iterator[Member]:
         """Yield the members; see `ArchiveReader`."""
-        try:
-            _check_count(self._file, self._limits)
-            with zipfile.ZipFile(self._file) as archive:
-                infos = archive.infolist()
-                _check_places(infos, archive.start_dir)
-                for info in infos:
-                    yield from self._member(archive, info)
-        except _BROKEN as error:
-            raise corrupt(error) from error
+        entries, directory_start = read_directory(self._file, self._size, self._meter)
+        following = [*(entry.offset for entry in entries[1:]), directory_start]
+        if (entries[0].offset if entries else directory_start) != 0:
+            raise ArchiveRefused(Reason.FOREIGN, "holds bytes before its first member")
+        for entry, end in zip(entries, following, strict=False):
+            _check(entry)
+            start = content_offset(self._file, entry)
+            self._check_end(entry, start + entry.packed_bytes, end)
+            yield from self._member(entry, start)
 
-    def _member(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[Member]:
-        path = safe_path(info.orig_filename)
+    def _check_end(self, entry: ZipEntry, content_end: int, end: int) -> None:
+        """See that a member ends where the next one, or the directory, begins: neither behind it nor before."""
+        if content_end > end:
+            raise ArchiveRefused(Reason.OVERLAP, "lies partly in what comes after it", entry.name)
+        self._file.seek(content_end)
+        descriptors = entry.descriptors()
+        length = end - content_end
+        if length > max(map(len, descriptors)) or self._file.read(length) not in descriptors:
+            raise ArchiveRefused(Reason.FOREIGN, "is followed by bytes of no member", entry.name)
+
+    def _member(self, entry: ZipEntry, start: int) -> Iterator[Member]:
+        path = safe_path(entry.name)
         if path is None:
             return
-        mode = info.external_attr >> 16
-        _check_kind(info, path, mode)
-        if info.is_dir():
+        if entry.name.endswith("/"):
             yield Member(path, is_folder=True)
             return
-        with archive.open(info) as source:
-            if stat.S_ISLNK(mode):
-                target = source.read(_LONGEST_LINK).decode("utf-8", "strict")
-                yield Member(path, is_folder=False, link=link_target(path, target))
-                return
+        chunks = self._chunks(entry, start)
+        if entry.kind == stat.S_IFLNK:
+            yield Member(path, is_folder=False, link=_link(entry, path, chunks))
+            return
+        is_executable = bool(entry.mode & 0o100)  # setuid and all other bits of the mode end here
+        yield Member(path, is_folder=False, size=entry.size, is_executable=is_executable, chunks=chunks)
 
-            def read(size: int) -> bytes:
-                content = source.read(size)
-                self._unpacked_bytes += len(content)
-                check_growth(self._unpacked_bytes, self._size, self._limits)
-                return content
+    def _chunks(self, entry: ZipEntry, start: int) -> Chunks:
+        """Yield a member's bytes; at the end its size and its checksum have to be right."""
+        self._file.seek(start)
+        size = crc = 0
+        for chunk in self._stored(entry) if entry.method == _STORED else self._inflated(entry):
+            size += len(chunk)
+            if size > entry.size:
+                break
+            self._meter.count(len(chunk))
+            crc = zlib.crc32(chunk, crc)
+            yield chunk
+        if size != entry.size:
+            raise ArchiveRefused(Reason.MISMATCH, "has another size than it says", entry.name)
+        if crc != entry.crc:
+            raise broken("has another checksum than it says", entry.name)
 
-            yield Member(path, is_folder=False, size=info.file_size, is_executable=bool(mode & 0o100), read=read)
+    def _stored(self, entry: ZipEntry) -> Iterator[bytes]:
+        left = entry.packed_bytes
+        while left:
+            chunk = self._file.read(min(left, _OUT_BYTES))
+            if not chunk:
+                raise broken("is cut off", entry.name)
+            left -= len(chunk)
+            yield chunk
+
+    def _inflated(self, entry: ZipEntry) -> Iterator[bytes]:
+        stream, left, packed = zlib.decompressobj(-zlib.MAX_WBITS), entry.packed_bytes, b""
+        while not stream.eof:
+            if not packed:
+                packed = self._file.read(min(left, _IN_BYTES))
+                left -= len(packed)
+            is_over = not packed
+            try:
+                chunk = stream.decompress(packed, _OUT_BYTES)
+            except zlib.error as error:
+                raise broken(f"cannot be unpacked ({error})", entry.name) from error
+            packed = stream.unconsumed_tail
+            if chunk:
+                yield chunk
+            elif is_over and not stream.eof:
+                raise broken("is cut off", entry.name)
+        if left or stream.unused_data:
+            raise ArchiveRefused(Reason.FOREIGN, "holds bytes behind the end of its deflated ones", entry.name)
 
 
-def _check_kind(info: zipfile.ZipInfo, path: str, mode: int) -> None:
-    if info.flag_bits & 0x1:
-        raise ArchiveRefused(Reason.ENCRYPTED, f"{path[:120]!r} is encrypted")
-    if info.compress_type not in _METHODS:
-        raise ArchiveRefused(Reason.METHOD, f"{path[:120]!r} is packed by method {info.compress_type}")
-    kind = stat.S_IFMT(mode)
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
-        raise ArchiveRefused(Reason.DEVICE, f"{path[:120]!r} is no plain file")
+def _check(entry: ZipEntry) -> None:
+    """Raise `ArchiveRefused` unless a member is of a kind that is unpacked."""
+    if entry.is_encrypted:
+        raise ArchiveRefused(Reason.ENCRYPTED, "is encrypted", entry.name)
+    if entry.method not in {_STORED, _DEFLATED} or entry.is_patch:
+        raise ArchiveRefused(Reason.METHOD, f"is packed by method {entry.method}", entry.name)
+    if entry.kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
+        raise ArchiveRefused(Reason.DEVICE, "is a device, a pipe or a socket", entry.name)
+    is_folder = entry.name.endswith("/")
+    if is_folder != (entry.kind == stat.S_IFDIR) and entry.kind:
+        raise ArchiveRefused(Reason.MISMATCH, "is a folder by its name or by its mode, but not by both", entry.name)
+    if (is_folder and entry.size) or (entry.method == _STORED and entry.size != entry.packed_bytes):
+        raise ArchiveRefused(Reason.MISMATCH, "has two sizes", entry.name)
 
 
-def _check_count(file: BinaryIO, limits: ArchiveLimits) -> None:
-    """Look at the number of members before a directory of that length is read."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _END_BYTES - _COMMENT_BYTES))
-    tail = file.read()
-    at = tail.rfind(_END)
-    if at < 0 or len(tail) - at < _END_BYTES:
-        raise zipfile.BadZipFile("it has no directory")
-    count = int.from_bytes(tail[at + 10 : at + 12], "little")
-    if count > limits.max_members:  # a larger zip64 has 65,535 here
-        raise ArchiveRefused(Reason.TOO_MANY, f"it has more than {limits.max_members:,} members")
-    file.seek(0)
-
-
-def _check_places(infos: list[zipfile.ZipInfo], directory_start: int) -> None:
-    """See that the members lie one after another from the beginning on, and none inside another."""
-    ordered = sorted(infos, key=lambda info: info.header_offset)
-    if ordered and ordered[0].header_offset != 0:
-        raise ArchiveRefused(Reason.CORRUPT, "something stands before its first member")
-    for info, end in zip(ordered, [*(later.header_offset for later in ordered[1:]), directory_start], strict=True):
-        if info.header_offset + _LOCAL_HEADER_BYTES + info.compress_size > end:
-            raise ArchiveRefused(Reason.BOMB, f"{info.filename[:120]!r} lies inside another member")
+def _link(entry: ZipEntry, path: str, chunks: Chunks) -> str:
+    if entry.size > _LONGEST_LINK:
+        raise ArchiveRefused(Reason.LINK, f"links to a name of {entry.size:,} bytes", entry.name)
+    return link_path(path, decode_name(b"".join(chunks)))
