@@ -15,10 +15,6 @@ from comfyfleet.machine.plan import SMALL_BYTES
 LARGE = b"large" * (SMALL_BYTES // 5 + 1)
 
 
-def nodes(machine: Machine, version: bytes) -> tuple[bytes, ...]:
-    return (machine.root / "custom_nodes/pack/__init__.py").read_bytes(), version
-
-
 def test_a_first_bundle_is_put_in_place_and_applying_it_again_does_nothing(machine: Machine) -> None:
     one = bundle(1, machine.copy("models/checkpoints/large", LARGE), machine.tree("custom_nodes/pack", {"a.py": b"a"}))
     receipt = machine.apply(one)

@@ -9,12 +9,13 @@ from comfyfleet.machine.report import Report
 from comfyfleet.machine.restart import restart_comfyui
 
 
-def test_the_configured_command_is_run_without_a_shell(tmp_path: Path) -> None:
+def test_the_configured_command_is_run_without_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     said: list[str] = []
     restart_comfyui(f"touch '{tmp_path}/a b' '$HOME'", Report(said.append))
     assert (tmp_path / "a b").exists()
     assert said == [f"custom nodes changed: touch '{tmp_path}/a b' '$HOME'"]
-    Path("$HOME").unlink()
+    assert (tmp_path / "$HOME").exists()
 
 
 def test_a_command_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
