@@ -140,12 +140,15 @@ def errors_page() -> str:
     for module in pkgutil.walk_packages(comfyfleet.__path__, "comfyfleet."):
         if not module.name.endswith("__main__") and ".migrations." not in module.name:
             importlib.import_module(module.name)
-    rows = sorted(
-        {(error.code, error.kind.value, status_of(error.__new__(error)), summary(error)) for error in errors(FleetError)}
-    )
+    rows = sorted({row_of(error) for error in errors(FleetError)})
     table = "".join(f"| `{code}` | {kind} | {status} | {text} |\n" for code, kind, status, text in rows)
     head = "# Errors\n\nThe codes that a refusal's `error.code` can have.\n\n"
     return f"{NOTE}{head}| code | kind | status | what it means |\n| --- | --- | --- | --- |\n{table}"
+
+
+def row_of(error: type[FleetError]) -> tuple[str, str, int, str]:
+    """Return an error's code, kind, HTTP status and meaning."""
+    return error.code, error.kind.value, status_of(error.__new__(error)), summary(error)
 
 
 def errors(kind: type[FleetError]) -> Iterator[type[FleetError]]:
