@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from tests.integration.machine.machine import Machine
 from tests.support.seaweedfs import ACCESS_KEY, SECRET_KEY, client_of, seaweedfs
 
 SCRIPT: Final = Path(__file__).parents[3] / "infrastructure" / "machine" / "apply-bundle.sh"
+PROGRAM: Final = str(Path(sys.executable).parent / "comfyfleet")
 BUCKET: Final = "bp-models-000000000000-staging"
 FIRST_ID: Final = "6c2e1b2c-2a7d-4a0f-9d2d-4a0b1d2c3e4f"
 SECOND_ID: Final = "0b7f4a7e-0d43-4cbb-8a35-5f3f6a3f1b11"
@@ -35,15 +36,15 @@ class Bucket:
     def put(self, key: str, content: bytes) -> None:
         self.client.put_object(Bucket=BUCKET, Key=key, Body=content)
 
-    @property
-    def environment(self) -> dict[str, str]:
+    def environment_for(self, bundle_prefix: str) -> dict[str, str]:
         return {
+            "BUNDLE_PREFIX": bundle_prefix,
             "MODELS_BUCKET": BUCKET,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "COMFYFLEET_BIN": str(Path(sys.executable).parent / "comfyfleet"),
+            "COMFYFLEET_BIN": PROGRAM,
         }
 
 
@@ -109,7 +110,7 @@ def asset(kind: str, content: bytes, target_path: str, **more: Any) -> dict[str,
     }
 
 
-def run_script(folder: Path, *arguments: str, code: int = 0, **environment: str) -> str:
+def run_script(folder: Path, environment: Mapping[str, str], *arguments: str, code: int = 0) -> str:
     """Run the script with nothing but these variables; return what it said."""
     base = {
         "PATH": os.environ["PATH"],
@@ -134,7 +135,7 @@ def test_a_manifest_written_by_hand_is_installed_and_what_the_next_one_lacks_is_
     bucket: Bucket, tmp_path: Path
 ) -> None:
     machine = Machine(tmp_path)
-    run_script(tmp_path, BUNDLE_PREFIX=f"bundles/{FIRST_ID}", **bucket.environment)
+    run_script(tmp_path, bucket.environment_for(f"bundles/{FIRST_ID}"))
     assert machine.active_bundle() == FIRST_ID
     assert sorted(machine.listed_paths()) == [
         "custom_nodes/my-node",
@@ -147,7 +148,7 @@ def test_a_manifest_written_by_hand_is_installed_and_what_the_next_one_lacks_is_
     assert machine.whole_bundle() == FIRST_ID
     (tmp_path / "comfyui" / "models/holograms/own.safetensors").write_bytes(b"somebody's own")
 
-    run_script(tmp_path, BUNDLE_PREFIX=f"bundles/{SECOND_ID}/", **bucket.environment)
+    run_script(tmp_path, bucket.environment_for(f"bundles/{SECOND_ID}/"))
     assert machine.active_bundle() == SECOND_ID
     assert machine.listed_paths() == ["models/checkpoints/moved.safetensors"]
     assert machine.read("models/checkpoints/moved.safetensors") == CHECKPOINT
@@ -186,7 +187,7 @@ def test_what_another_tool_installed_is_removed_by_its_list(bucket: Bucket, tmp_
     (root / ".installed_bundle_paths").write_text("\n".join(listed))
     (root / ".active_bundle_id").write_text("11111111-2222-3333-4444-555555555555\n")
 
-    run_script(tmp_path, BUNDLE_PREFIX=f"bundles/{SECOND_ID}", **bucket.environment)
+    run_script(tmp_path, bucket.environment_for(f"bundles/{SECOND_ID}"))
     machine = Machine(tmp_path)
     assert machine.active_bundle() == SECOND_ID
     assert machine.listed_paths() == ["models/checkpoints/moved.safetensors"]
@@ -201,16 +202,17 @@ def test_what_another_tool_installed_is_removed_by_its_list(bucket: Bucket, tmp_
 
 
 def test_the_scripts_exit_codes_are_those_of_the_command(bucket: Bucket, tmp_path: Path) -> None:
-    assert "no bundle" in run_script(tmp_path, code=2, BUNDLE_PREFIX="none", **bucket.environment)
+    assert "no bundle" in run_script(tmp_path, bucket.environment_for("none"), code=2)
     absent = "bundles/99999999-0d43-4cbb-8a35-5f3f6a3f1b11"
-    assert absent in run_script(tmp_path, code=5, BUNDLE_PREFIX=absent, **bucket.environment)
-    plan = run_script(tmp_path, "--dry-run", "--json", BUNDLE_PREFIX=f"bundles/{FIRST_ID}", **bucket.environment)
+    assert absent in run_script(tmp_path, bucket.environment_for(absent), code=5)
+    plan = run_script(tmp_path, bucket.environment_for(f"bundles/{FIRST_ID}"), "--dry-run", "--json")
     assert json.loads(plan)["fetch_bytes"] == len(CHECKPOINT) + len(LORA) + len(NODE)
 
 
 def test_the_script_says_what_it_lacks(tmp_path: Path) -> None:
-    assert "BUNDLE_PREFIX" in run_script(tmp_path, code=2)
-    said = run_script(tmp_path, code=127, BUNDLE_PREFIX=f"bundles/{FIRST_ID}", COMFYFLEET_BIN="/nowhere/comfyfleet")
-    assert "COMFYFLEET_BIN" in said
-    program = {"COMFYFLEET_BIN": str(Path(sys.executable).parent / "comfyfleet")}
-    assert "MODELS_BUCKET" in run_script(tmp_path, code=2, BUNDLE_PREFIX=f"bundles/{FIRST_ID}", **program)
+    assert "BUNDLE_PREFIX" in run_script(tmp_path, {}, code=2)
+    bundle = {"BUNDLE_PREFIX": f"bundles/{FIRST_ID}"}
+    assert "COMFYFLEET_BIN" in run_script(tmp_path, {**bundle, "COMFYFLEET_BIN": "/nowhere/comfyfleet"}, code=127)
+    assert "MODELS_BUCKET" in run_script(tmp_path, {**bundle, "COMFYFLEET_BIN": PROGRAM}, code=2)
+    on_the_path = {**bundle, "PATH": f"{Path(PROGRAM).parent}:{os.environ['PATH']}"}
+    assert "MODELS_BUCKET" in run_script(tmp_path, on_the_path, code=2)
