@@ -64,7 +64,7 @@ def _pickle(file: BinaryIO) -> Inspection:
 
 
 def _archive(file: BinaryIO, filename: str, size: int, kind: AssetKind) -> Inspection:
-    listing = list_archive(file, filename, size)
+    listing = list_archive(file, filename)
     is_node = kind is AssetKind.CUSTOM_NODE or bool(listing["is_custom_node"])
     return Inspection("archive", listing, suggested_kind=AssetKind.CUSTOM_NODE if is_node else None)
 
