@@ -20,18 +20,18 @@ class Shelf:
 
 
 def bundle_items(version: int) -> dict[str, Item]:
-    """Return files of 8 to 40 MiB, small ones, and a custom node; one large file is the same in every version."""
+    """Return files of 8 to 24 MiB, small ones, and a custom node; one large file is the same in every version."""
     large = {
         f"models/checkpoints/c{version}-{size}.safetensors": random_item(100 * version + size, size * MIB)
-        for size in (40, 8)
+        for size in (24, 8)
     }
     small = {
         f"models/embeddings/{version}/e{number}.pt": random_item(1000 * version + number, 3000 + 17 * number)
-        for number in range(100)
+        for number in range(60)
     }
     sources = {f"part{number}.py": b"value = %d\n" % (version + number) for number in range(60)}
     node = node_archive({"__init__.py": b"VERSION = %d\n" % version, **sources})
-    shared = random_item(7, 12 * MIB)
+    shared = random_item(7, 8 * MIB)
     return {**large, **small, "models/vae/shared.safetensors": shared, "custom_nodes/pack": node}
 
 

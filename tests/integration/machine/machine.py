@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from comfyfleet.machine.places import places_of
+from comfyfleet.machine.report import Report
+from comfyfleet.machine.verify import verify
+
 _SECONDS = 60
 
 
@@ -67,9 +71,15 @@ class Machine:
         """Run it with --json; return what it answered."""
         return json.loads(self.run(*arguments, "--json", code=code))
 
-    def whole_bundle(self) -> str:
-        """Return the id of the bundle that is in place, and that `verify` finds whole."""
+    def verified_bundle(self) -> str:
+        """Return the id of the bundle that the command `verify` finds whole."""
         return str(self.ask("verify")["bundle_id"])
+
+    def whole_bundle(self) -> str:
+        """The same without a process of its own, where nothing went wrong before."""
+        verification = verify(places_of(self.root), Report())
+        assert verification.is_whole, verification.findings
+        return verification.bundle_id
 
     def read(self, target_path: str) -> bytes:
         return (self.root / target_path).read_bytes()

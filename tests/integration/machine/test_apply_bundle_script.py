@@ -145,7 +145,7 @@ def test_a_manifest_written_by_hand_is_installed_and_what_the_next_one_lacks_is_
     assert machine.read("models/checkpoints/sdxl.safetensors") == CHECKPOINT
     assert machine.read("models/holograms/a.safetensors") == LORA
     assert machine.read("custom_nodes/my-node/lib/a.py") == b"a = 1\n"
-    assert machine.whole_bundle() == FIRST_ID
+    assert machine.verified_bundle() == FIRST_ID
     (tmp_path / "comfyui" / "models/holograms/own.safetensors").write_bytes(b"somebody's own")
 
     run_script(tmp_path, bucket.environment_for(f"bundles/{SECOND_ID}/"))

@@ -119,7 +119,7 @@ def _suffer(folder: Path, misfortune: Misfortune, code: int, words: str) -> None
     with prepared(folder) as (machine, store, old, new):
         store.begin_anew(large_range(misfortune))
         assert words in machine.run("apply", new, code=code)
-        assert machine.whole_bundle() == old
+        assert machine.verified_bundle() == old
         store.begin_anew()
         machine.run("apply", new)
         assert machine.whole_bundle() == new
@@ -129,7 +129,7 @@ def _lose_the_store(folder: Path) -> None:
     with prepared(folder) as (machine, _, old, new):
         pass
     assert "cannot be read" in machine.run("apply", new, code=4)
-    assert machine.whole_bundle() == old
+    assert machine.verified_bundle() == old
     assert "in place already" in machine.run("apply", old), "what is here needs no store"
 
 
@@ -140,7 +140,7 @@ def test_a_store_that_stalls_is_waited_for_and_a_kill_meanwhile_harms_nothing(tm
         store.wait_until_served(10)
         process.kill()
         process.communicate(timeout=30)
-        assert machine.whole_bundle() == old
+        assert machine.verified_bundle() == old
         store.begin_anew()
         machine.run("apply", new)
         assert machine.whole_bundle() == new
@@ -151,7 +151,7 @@ def test_objects_and_manifests_that_are_missing_are_named(tmp_path: Path) -> Non
         path = store.data / key_of(LARGE)
         path.rename(tmp_path / "elsewhere")
         assert key_of(LARGE) in machine.run("apply", new, code=5)
-        assert machine.whole_bundle() == old
+        assert machine.verified_bundle() == old
         (tmp_path / "elsewhere").rename(path)
         machine.run("apply", new)
         absent = new.replace("2", "3")

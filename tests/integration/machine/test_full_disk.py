@@ -86,7 +86,7 @@ def test_a_disk_that_is_too_small_shows_before_the_first_byte(
     faulty.begin_anew()
     assert "of room" in cramped.run("apply", new, code=6)
     assert faulty.served == []
-    assert cramped.whole_bundle() == old
+    assert cramped.verified_bundle() == old
     ballast.unlink()
     cramped.run("apply", new)
     assert cramped.whole_bundle() == new
@@ -108,7 +108,7 @@ def test_a_disk_that_others_fill_meanwhile_costs_only_this_run(
     _, said = process.communicate(timeout=30)
     assert process.returncode == 6, said
     assert "The disk is full" in said
-    assert cramped.whole_bundle() == old
+    assert cramped.verified_bundle() == old
     ballast.unlink()
     cramped.run("apply", new)
     assert cramped.whole_bundle() == new

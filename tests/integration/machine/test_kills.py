@@ -14,10 +14,6 @@ from tests.integration.machine.conftest import Shelf
 from tests.integration.machine.faulty_store import faulty_store
 from tests.integration.machine.machine import Machine
 
-from comfyfleet.machine.places import places_of
-from comfyfleet.machine.report import Report
-from comfyfleet.machine.verify import verify
-
 KILLS: Final = 25  # from each of the two stores
 SEED: Final = 20260220
 _SECONDS: Final = 30.0
@@ -47,11 +43,11 @@ def _kill_often(kind: str, shelf: Shelf, folder: Path) -> str:
             else:
                 outcomes["killed"] += 1
                 outcomes["killed in the switch"] += machine.journal.exists()
-                found = machine.whole_bundle()
+                found = machine.verified_bundle()
                 assert found in {old, new}, (kind, SEED, moment)
                 outcomes["old was whole" if found == old else "new was whole"] += 1
             machine.run("apply", new)
-            assert _whole_bundle(machine) == new, (kind, SEED, moment)
+            assert machine.whole_bundle() == new, (kind, SEED, moment)
             old, new = new, old
     return f"{kind}, seed {SEED}, seconds of work {durations}: {dict(outcomes)}"
 
@@ -113,9 +109,3 @@ def _forget_unused(machine: Machine) -> None:
         if path.stat().st_nlink == 1:
             path.unlink()
     (machine.store / "previous.json").unlink(missing_ok=True)
-
-
-def _whole_bundle(machine: Machine) -> str:
-    verification = verify(places_of(machine.root), Report())
-    assert verification.is_whole, verification.findings
-    return verification.bundle_id
