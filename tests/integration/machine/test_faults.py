@@ -1,5 +1,6 @@
 """A store that fails: the machine keeps its bundle, and gets the new one as soon as the store lets it."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -144,6 +145,22 @@ def test_a_store_that_stalls_is_waited_for_and_a_kill_meanwhile_harms_nothing(tm
         store.begin_anew()
         machine.run("apply", new)
         assert machine.whole_bundle() == new
+
+
+def test_an_apply_that_is_interrupted_says_so_and_keeps_what_came(tmp_path: Path) -> None:
+    with prepared(tmp_path) as (machine, store, old, new):
+        store.hold_after = 8
+        process = machine.start("apply", new)
+        store.wait_until_served(9)
+        process.send_signal(signal.SIGINT)
+        store.begin_anew()
+        process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert machine.verified_bundle() == old
+        store.begin_anew()
+        machine.run("apply", new)
+        assert machine.whole_bundle() == new
+        assert store.served_bytes < sum(len(item.content) for item in NEW.values())
 
 
 def test_objects_and_manifests_that_are_missing_are_named(tmp_path: Path) -> None:
