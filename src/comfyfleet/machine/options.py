@@ -9,7 +9,7 @@ class Options:
     """`first` are target paths that come before others; `store_limit_bytes` bounds what the content store keeps."""
 
     first: tuple[str, ...] = ()
-    connections: int = 4
+    connections: int = 8
     store_limit_bytes: int | None = None
     comfyui_python: Path | None = None
     restart_command: str | None = None

@@ -33,7 +33,7 @@ class MachineSettings(BaseSettings):
     content_store_limit_bytes: int | None = Field(
         default=None, ge=0, description="What the content store keeps at most; unset, it forgets only to make room."
     )
-    fetch_connections: int = Field(default=4, ge=1, le=64, description="How many ranges are fetched at once.")
+    fetch_connections: int = Field(default=8, ge=1, le=64, description="How many ranges are fetched at once.")
     comfyui_python: Path | None = Field(
         default=None, description="Python of ComfyUI's environment; by default that of a venv in the root."
     )

@@ -1,14 +1,18 @@
 """The engine: a few threads, a fixed pool of buffers, and ranges that are handed out in order.
 
-Ranges are handed out in the order of the objects and, within one, from its beginning. So the range that the oldest
-unfinished hash waits for always has a buffer already, and a pool of any size above the number of threads suffices.
+SHA-256 goes through an object from its beginning, so one object keeps one core busy. A few objects (lanes) are brought
+at a time, by turns: as many as there are cores to hash them. Within an object ranges are handed out in order, so the
+range that its hash waits for always has a buffer already, and a pool larger than the number of threads suffices.
 """
 
 import mmap
+import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +24,7 @@ from comfyfleet.machine.fetch.reader import Interrupted, RangeReader
 from comfyfleet.machine.fetch.stream import ObjectStream
 
 _BUFFERS: Final = 12
-_CONNECTIONS: Final = 4
+_CONNECTIONS: Final = 8
 _TRIES: Final = 6
 _PAUSE_SECONDS: Final = 0.2
 
@@ -90,7 +94,8 @@ class Fetcher:
 
     def _run_once(self, fetches: list[Fetch]) -> list[Fetch]:
         """Return those whose bytes were wrong; they are forgotten, so that they come anew."""
-        run = self._run = _Run(self._folder, fetches, BufferPool(max(_BUFFERS, self._connections + 2)))
+        pool = BufferPool(max(_BUFFERS, self._connections + 2))
+        run = self._run = _Run(self._folder, fetches, pool, lanes=min(self._connections, os.cpu_count() or 1))
         threads = [
             threading.Thread(target=self._work, args=(run,), name=f"fetch-{number}", daemon=True)
             for number in range(self._connections)
@@ -166,14 +171,14 @@ class Fetcher:
 class _Run:
     """What the threads of one run share."""
 
-    def __init__(self, folder: Path, fetches: list[Fetch], pool: BufferPool) -> None:
+    def __init__(self, folder: Path, fetches: list[Fetch], pool: BufferPool, *, lanes: int) -> None:
         self.pool = pool
         self.wrong: list[Fetch] = []
         self.problem: BaseException | None = None
         self.is_over = False
         self._folder = folder
         self._open: set[PartialFile] = set()
-        self._ranges = self._all_ranges(fetches)
+        self._ranges = self._all_ranges(fetches, lanes)
         self._lock = threading.Lock()
 
     def next_range(self) -> _Range | None:
@@ -199,14 +204,26 @@ class _Run:
         for partial in self._open:
             partial.close()
 
-    def _all_ranges(self, fetches: list[Fetch]) -> Iterator[_Range]:
-        for fetch in fetches:
-            partial = PartialFile(self._folder / fetch.sha256, fetch.size)
-            self._open.add(partial)
-            stream = ObjectStream(partial, self.pool.give_back)
-            present = partial.present()
-            for index in range(partial.range_count):
-                yield _Range(fetch, partial, stream, index, bool(present[index]))
+    def _all_ranges(self, fetches: list[Fetch], lanes: int) -> Iterator[_Range]:
+        """Yield the ranges of all objects, of up to `lanes` objects by turns."""
+        waiting, active = iter(fetches), deque[Iterator[_Range]]()
+        while True:
+            active.extend(self._ranges_of(fetch) for fetch in islice(waiting, lanes - len(active)))
+            if not active:
+                return
+            lane = active.popleft()
+            item = next(lane, None)
+            if item is not None:
+                active.append(lane)
+                yield item
+
+    def _ranges_of(self, fetch: Fetch) -> Iterator[_Range]:
+        partial = PartialFile(self._folder / fetch.sha256, fetch.size)
+        self._open.add(partial)
+        stream = ObjectStream(partial, self.pool.give_back)
+        present = partial.present()
+        for index in range(partial.range_count):
+            yield _Range(fetch, partial, stream, index, bool(present[index]))
 
 
 def _join(threads: list[threading.Thread]) -> None:
