@@ -62,5 +62,5 @@ def machine(tmp_path: Path, library: Library) -> Machine:
 
 @pytest.fixture
 def remote(tmp_path: Path, faulty: FaultyStore) -> Machine:
-    """A machine that reads from the test's own library over HTTP."""
-    return Machine(tmp_path, faulty.source)
+    """A machine that reads from the test's own library over HTTP, with at most four ranges in hand."""
+    return Machine(tmp_path, {**faulty.source, "FETCH_CONNECTIONS": "4"})

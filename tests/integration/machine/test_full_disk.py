@@ -47,8 +47,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def cramped(small_disk: Path, faulty: FaultyStore) -> Machine:
-    """A machine all of which, its log too, lies on that disk."""
-    return Machine(small_disk, faulty.source)
+    """A machine all of which, its log too, lies on that disk; it takes room for two files at a time."""
+    return Machine(small_disk, {**faulty.source, "FETCH_CONNECTIONS": "3"})
 
 
 def fill(folder: Path, leave: int) -> Path:
