@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from comfyfleet.cloud.local.disk import sync
 from comfyfleet.cloud.ports import ObjectSource
 from comfyfleet.core.bundles import Entry
 from comfyfleet.machine import objects
 from comfyfleet.machine.fetch import Fetch, Fetcher
+from comfyfleet.machine.fetch.partial import disk_errors
 from comfyfleet.machine.options import Options
 from comfyfleet.machine.places import Places
 from comfyfleet.machine.plan import SMALL_BYTES, Facts, Plan
@@ -86,7 +88,8 @@ class _Arrivals:
         if fetch.size > SMALL_BYTES:
             self._report.say(f"verified {fetch.key} ({size_text(fetch.size)})")
         if self._plan.is_first and fetch.size > SMALL_BYTES and not self._is_early(fetch):
-            objects.sync_file(path)
+            with disk_errors():
+                sync(path)
             objects.take_in(self._places, fetch.sha256, path)
             for entry in self._plan.place:
                 if entry.sha256 == fetch.sha256:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from comfyfleet.cloud.local.disk import sync
 from comfyfleet.machine.fetch.partial import disk_errors
 from comfyfleet.machine.linking import stamp
 from comfyfleet.machine.places import Places
-from comfyfleet.machine.state import sync_folder
 
 _BLOCK_BYTES: Final = 4 * 2**20
 _MODE: Final = 0o644  # whoever runs ComfyUI reads it
@@ -30,16 +30,6 @@ def sync_all(folder: Path) -> None:
             if library.syncfs(descriptor) != 0:
                 code = ctypes.get_errno()
                 raise OSError(code, os.strerror(code), str(folder))
-        finally:
-            os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Have one file's bytes on disk."""
-    with disk_errors():
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
@@ -65,7 +55,7 @@ def adopt(places: Places, sha256: str, standing: Path) -> bool:
         except OSError:
             return False  # another file system: it is fetched instead
         stamp(target)
-        sync_folder(places.objects)
+        sync(places.objects)
     return True
 
 

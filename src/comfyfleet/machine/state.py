@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from comfyfleet.cloud.local.disk import sync
 from comfyfleet.core.bundles import Action, Entry, Manifest, check_target
 from comfyfleet.core.errors import FleetError
 from comfyfleet.core.manifests import parse_manifest, write_manifest
@@ -141,7 +142,7 @@ def write_durably(path: Path, text: str) -> None:
     """Replace a small file so that a crash leaves the old one or the new one, and have it on disk."""
     with disk_errors():
         write_whole(path, text, is_synced=True)
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 def write_whole(path: Path, text: str, *, is_synced: bool = False) -> None:
@@ -153,15 +154,6 @@ def write_whole(path: Path, text: str, *, is_synced: bool = False) -> None:
         if is_synced:
             os.fsync(file.fileno())
     temporary.replace(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 
 from platformdirs import user_data_dir
 
-from comfyfleet.cloud.local.disk import sync_folder
+from comfyfleet.cloud.local.disk import sync
 from comfyfleet.core.errors import Conflict, Invalid
 
 _SHORTEST_SECRET: Final = 32
@@ -140,4 +140,4 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from comfyfleet.cloud.local.disk import sync_folder
+from comfyfleet.cloud.local.disk import sync
 
 DEFAULT_TYPE: Final = "application/octet-stream"
 
@@ -45,7 +45,7 @@ class ContentTypes:
             temporary.replace(self._path_of(key))
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(self.folder)
+        sync(self.folder)
 
     def forget(self, key: str) -> None:
         """Drop what is known of an object that is gone."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from comfyfleet.cloud.local.disk import sync_folder
+from comfyfleet.cloud.local.disk import sync
 
 
 def make_folders(folder: Path) -> None:
@@ -11,7 +11,7 @@ def make_folders(folder: Path) -> None:
         return
     make_folders(folder.parent)
     folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
+    sync(folder.parent)
 
 
 def prune(folder: Path, top: Path) -> None:

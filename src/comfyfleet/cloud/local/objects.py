@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from comfyfleet.cloud.local.content_types import ContentTypes
-from comfyfleet.cloud.local.disk import sync_folder
+from comfyfleet.cloud.local.disk import sync
 from comfyfleet.cloud.local.folders import make_folders, prune
 from comfyfleet.cloud.ports import SignedRequest, StoredObject
 from comfyfleet.core.errors import Invalid, Unavailable
@@ -137,7 +137,7 @@ class DiskObjectStore:
             self._types.record(key, inode, content_type, present_inode=present.st_ino if present else None)
             make_folders(target.parent)
             temporary.replace(target)
-            sync_folder(target.parent)
+            sync(target.parent)
         return True
 
     def _status(self, key: str) -> os.stat_result | None:

@@ -17,7 +17,7 @@ from typing import Final, Self
 
 import psutil
 
-from comfyfleet.cloud.local.disk import sync_folder
+from comfyfleet.cloud.local.disk import sync
 from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.postgres.account import account_for, give, ourselves
 from comfyfleet.cloud.local.postgres.errors import PostgresFailed, PostgresVersionDiffers
@@ -126,7 +126,7 @@ class EmbeddedPostgres:
             stdin=f"CREATE DATABASE {_DATABASE};\n",
         )
         making.rename(self._data)
-        sync_folder(self._folder)
+        sync(self._folder)
 
     def _write_password(self) -> Path:
         path = self._folder / "password"
