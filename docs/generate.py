@@ -140,7 +140,7 @@ def errors_page() -> str:
     for module in pkgutil.walk_packages(comfyfleet.__path__, "comfyfleet."):
         if not module.name.endswith("__main__") and ".migrations." not in module.name:
             importlib.import_module(module.name)
-    rows = sorted({row_of(error) for error in errors(FleetError)})
+    rows = sorted({row_of(error) for error in errors(FleetError) if error.__module__.startswith("comfyfleet.")})
     table = "".join(f"| `{code}` | {kind} | {status} | {text} |\n" for code, kind, status, text in rows)
     head = "# Errors\n\nThe codes that a refusal's `error.code` can have.\n\n"
     return f"{NOTE}{head}| code | kind | status | what it means |\n| --- | --- | --- | --- |\n{table}"
