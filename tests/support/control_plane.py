@@ -14,6 +14,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from comfyfleet.asgi import create_site
+from comfyfleet.core.roles import Role
 from comfyfleet.server.credits import service as credit_service
 from comfyfleet.server.maintenance import maintain_once
 from comfyfleet.server.migrate import migrate
@@ -59,7 +60,7 @@ class ControlPlane:
         """Make a tenant with credits and a key of its own."""
         async with self.wiring.sessions.begin() as session:
             tenant = await tenants.create_tenant(session, slug, slug.title())
-            _, token = await tenants.create_key(session, tenant, "test", is_admin=False)
+            _, token = await tenants.create_key(session, tenant, "test", role=Role.USER)
             if balance:
                 await credit_service.grant(session, tenant.id, balance, "for tests")
         return TenantAccess(self, tenant.id, slug, token)

@@ -69,7 +69,7 @@ def me(context: typer.Context, as_json: JsonFlag = False) -> None:
         [
             ("server", url),
             ("user", who.email or "an API key"),
-            ("administrator", who.is_admin),
+            ("role", who.role),
             ("tenant", who.tenant_name),
             ("available", who.balance.available),
             ("reserved", who.balance.reserved),

@@ -8,6 +8,7 @@ from comfyfleet.cli.options import Before, JsonFlag, Limit, examples, say_more
 from comfyfleet.cli.output import print_json, print_record, print_table, say
 from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import open_plane
+from comfyfleet.core.roles import Role
 from comfyfleet.protocol.api import NewGrant, NewTenant, NewUser, TenantView
 
 app = typer.Typer(no_args_is_help=True, help="Tenants, their users and credits (administrators).")
@@ -91,11 +92,13 @@ def add_user(
     context: typer.Context,
     slug: Slug,
     email: Annotated[str, typer.Argument(help="How the person signs in.")],
-    admin: Annotated[bool, typer.Option("--admin", help="An administrator of this server.")] = False,
+    role: Annotated[
+        Role, typer.Option(help="What the person may do: `viewer` sees everything, `operator` changes it.")
+    ] = Role.USER,
     as_json: JsonFlag = False,
 ) -> None:
     """Add a person to a tenant and print a one-time password to hand over."""
-    request = make(NewUser, email=email, is_admin=admin)
+    request = make(NewUser, email=email, role=role)
     with open_plane(context) as plane:
         user = plane.add_user(slug, request)
     if as_json:

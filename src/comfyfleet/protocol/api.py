@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from comfyfleet.core.credits import EntryKind
 from comfyfleet.core.jobs import MAX_PRIORITY, MIN_PRIORITY, JobEvent, JobStatus
 from comfyfleet.core.properties import Property, PropertyType
+from comfyfleet.core.roles import Role
 
 Scalar = str | bool | int | float
 Slug = Annotated[str, Field(min_length=1, max_length=64)]
@@ -290,7 +291,7 @@ class NewUser(Strict):
     """A person of a tenant; the answer holds a one-time password."""
 
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
-    is_admin: bool = False
+    role: Role = Role.USER
 
 
 class NewUserView(BaseModel):
@@ -329,7 +330,7 @@ class Me(BaseModel):
     """Who is calling, and what the tenant can spend."""
 
     email: str | None
-    is_admin: bool
+    role: Role
     tenant_id: str
     tenant_name: str
     balance: BalanceView

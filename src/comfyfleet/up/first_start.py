@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from comfyfleet.core.roles import Role
 from comfyfleet.server.credits import service as credit_service
 from comfyfleet.server.effects import repository as effect_repository
 from comfyfleet.server.effects import service as effects
@@ -41,7 +42,7 @@ async def new_cli_key(wiring: Wiring) -> str:
         for key in await tenant_repository.keys(session, tenant.id):
             if key.name == _CLI_KEY and key.revoked_at is None:
                 await tenants.revoke_key(session, tenant, key.id, wiring.clock())
-        _, token = await tenants.create_key(session, tenant, _CLI_KEY, is_admin=True)
+        _, token = await tenants.create_key(session, tenant, _CLI_KEY, role=Role.OPERATOR)
     return token
 
 
@@ -58,7 +59,7 @@ async def _first_administrator(session: AsyncSession) -> str | None:
         return None
     tenant = await tenants.create_tenant(session, LOCAL_TENANT, "This machine")
     await credit_service.grant(session, tenant.id, FIRST_CREDITS, "To begin with")
-    _, password = await tenants.create_user(session, tenant, ADMIN_EMAIL, is_admin=True)
+    _, password = await tenants.create_user(session, tenant, ADMIN_EMAIL, role=Role.OPERATOR)
     return password
 
 

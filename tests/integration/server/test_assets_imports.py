@@ -17,6 +17,7 @@ from sqlalchemy import select
 from tests.support.asset_library import MIB, AssetLibrary, digest_of
 from tests.support.control_plane import running_control_plane
 
+from comfyfleet.core.roles import Role
 from comfyfleet.protocol.library import NewAssetImport
 from comfyfleet.server.assets import importing
 from comfyfleet.server.assets.arrivals import Arrivals
@@ -190,9 +191,9 @@ async def interrupted(library: AssetLibrary, host: Host, *, parts: int) -> dict[
     """Begin an import of which some parts came before its process died."""
     wiring = library.control_plane.wiring
     async with wiring.sessions.begin() as session:
-        tenant_id = await session.scalar(select(ApiKey.tenant_id).where(ApiKey.is_admin).limit(1))
+        tenant_id = await session.scalar(select(ApiKey.tenant_id).where(ApiKey.role == Role.OPERATOR).limit(1))
     assert tenant_id is not None
-    admin = Principal(tenant_id=tenant_id, is_admin=True, key_name="test")
+    admin = Principal(tenant_id=tenant_id, role=Role.OPERATOR, key_name="test")
     upload = (await importing.begin(wiring, admin, NewAssetImport(url=f"{host.url}/a.safetensors"))).upload
     parted = parted_of(upload)
     for number in range(1, parts + 1):

@@ -6,6 +6,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.support.asset_library import AssetLibrary
 from tests.support.control_plane import ControlPlane
 
+from comfyfleet.core.roles import Role
 from comfyfleet.server.audit import service as audit
 from comfyfleet.server.auth.principal import Principal
 
@@ -14,7 +15,7 @@ from comfyfleet.server.auth.principal import Principal
 async def three_acts(control_plane: ControlPlane) -> None:
     """Note three acts."""
     tenant = await control_plane.new_tenant("alpha")
-    principal = Principal(tenant_id=tenant.id, is_admin=True, email="a@example.com")
+    principal = Principal(tenant_id=tenant.id, role=Role.OPERATOR, email="a@example.com")
     async with control_plane.wiring.sessions.begin() as session:
         for action, subject in (("asset.add", "one"), ("asset.delete", "one"), ("bundle.create", "two")):
             await audit.record(session, principal, action, subject, {"about": subject})

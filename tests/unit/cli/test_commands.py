@@ -11,6 +11,7 @@ from comfyfleet.cli.main import app
 from comfyfleet.core.credits import EntryKind
 from comfyfleet.core.jobs import JobEvent, JobStatus
 from comfyfleet.core.properties import PropertyType
+from comfyfleet.core.roles import Role
 from comfyfleet.protocol.api import (
     BalanceView,
     FleetView,
@@ -245,12 +246,12 @@ def test_tenants_get_credits_and_people(fleet: Fleet, fake_plane: "FakePlane") -
     fake_plane.says("GET", "/api/tenants", [TENANT])
     assert "acme" in fleet("tenants", "create", "acme", "--name", "Acme").stdout
     assert fleet("tenants", "grant", "acme", "10", "--reason", "start").exit_code == 0
-    assert "once-only" in fleet("tenants", "add-user", "acme", "a@b.c", "--admin").stdout
+    assert "once-only" in fleet("tenants", "add-user", "acme", "a@b.c", "--role", "operator").stdout
     assert fleet("tenants", "add-user", "acme", "nobody").exit_code == 2
     assert "grant" in fleet("tenants", "ledger", "acme").stdout
     assert json.loads(fleet("tenants", "list", "--json").stdout)[0]["balance"]["available"] == 7
     assert fake_plane.of("POST", "/api/tenants/acme/grants")[0].json == {"amount": 10, "reason": "start"}
-    assert fake_plane.of("POST", "/api/tenants/acme/users")[0].json == {"email": "a@b.c", "is_admin": True}
+    assert fake_plane.of("POST", "/api/tenants/acme/users")[0].json == {"email": "a@b.c", "role": "operator"}
 
 
 def test_a_key_is_printed_alone_on_stdout(fleet: Fleet, fake_plane: "FakePlane") -> None:
@@ -270,7 +271,9 @@ def test_a_key_is_revoked_once_it_is_confirmed(fleet: Fleet, fake_plane: "FakePl
 
 
 def test_me_tells_who_and_how_many_credits(fleet: Fleet, fake_plane: "FakePlane") -> None:
-    fake_plane.says("GET", "/api/me", Me(email=None, is_admin=True, tenant_id="t", tenant_name="T", balance=BALANCE))
+    fake_plane.says(
+        "GET", "/api/me", Me(email=None, role=Role.OPERATOR, tenant_id="t", tenant_name="T", balance=BALANCE)
+    )
     shown = fleet("me").stdout
     assert fake_plane.url in shown
     assert "an API key" in shown

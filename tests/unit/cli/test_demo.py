@@ -11,6 +11,7 @@ from comfyfleet.cli.demo import missing_nodes
 from comfyfleet.cli.demo_server import NoWorker, answering, await_workers
 from comfyfleet.client.api import ControlPlane
 from comfyfleet.client.connection import Connection, connection_path
+from comfyfleet.core.roles import Role
 from comfyfleet.protocol.api import BalanceView, Me, WorkerView
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def test_a_file_that_a_killed_up_left_behind_is_no_server(tmp_path: Path, fake_p
 
 def test_a_running_up_is_used(tmp_path: Path, fake_plane: "FakePlane") -> None:
     balance = BalanceView(available=1, reserved=0, consumed=0)
-    me = Me(email=None, is_admin=True, tenant_id="t", tenant_name="T", balance=balance)
+    me = Me(email=None, role=Role.OPERATOR, tenant_id="t", tenant_name="T", balance=balance)
     fake_plane.says("GET", "/api/me", me)
     connection_path(tmp_path).write_text(f'{{"url": "{fake_plane.url}", "api_key": "k"}}')
     connection = answering(tmp_path)

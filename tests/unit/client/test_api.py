@@ -12,6 +12,7 @@ from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.client.following import follow
 from comfyfleet.client.transfers import CHUNK_BYTES, FileChanged, TransferFailed
 from comfyfleet.core.jobs import JobStatus
+from comfyfleet.core.roles import Role
 from comfyfleet.protocol.api import BalanceView, FleetView, KeyView, Me, NewJob
 from comfyfleet.protocol.envelope import Page
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ME = Me(
     email=None,
-    is_admin=True,
+    role=Role.OPERATOR,
     tenant_id="t",
     tenant_name="T",
     balance=BalanceView(available=7, reserved=0, consumed=0),
@@ -65,7 +66,7 @@ def test_another_tenants_keys_are_asked_for_by_its_slug(client: ControlPlane, fa
 
 def test_an_answer_of_another_version_is_told(client: ControlPlane, fake_plane: "FakePlane") -> None:
     fake_plane.says("GET", "/api/me", {"email": None})
-    with pytest.raises(AnswerUnknown, match="is_admin: Field required"):
+    with pytest.raises(AnswerUnknown, match="role: Field required"):
         client.me()
 
 

@@ -11,7 +11,7 @@ from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.server.assets import repository, service
 from comfyfleet.server.assets.repository import AssetFilter, AssetOrder
 from comfyfleet.server.assets.views import asset_view
-from comfyfleet.server.auth.dependencies import Administrator, Transaction, WiringDep
+from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, WiringDep
 from comfyfleet.server.models import Asset
 
 router = APIRouter(prefix="/api/assets", tags=["assets"])
@@ -23,7 +23,7 @@ Text = Annotated[str, Query(max_length=300)]
 
 @router.get("")
 async def list_assets(
-    _admin: Administrator,
+    _viewer: Viewer,
     session: Transaction,
     q: Text = "",
     kind: AssetKind | None = None,
@@ -43,31 +43,31 @@ async def list_assets(
 
 
 @router.get("/{reference:path}")
-async def show_asset(reference: str, _admin: Administrator, session: Transaction) -> Envelope[library.AssetView]:
+async def show_asset(reference: str, _viewer: Viewer, session: Transaction) -> Envelope[library.AssetView]:
     """Show an asset by its id, its digest (or the beginning of it), or its name."""
     return Envelope(data=await _view(session, await service.find(session, reference)))
 
 
 @router.patch("/{reference:path}")
 async def update_asset(
-    reference: str, body: library.AssetPatch, admin: Administrator, wiring: WiringDep
+    reference: str, body: library.AssetPatch, operator: Operator, wiring: WiringDep
 ) -> Envelope[library.AssetView]:
     """Change what is said of an asset."""
-    asset = await service.update(wiring, admin, reference, body)
+    asset = await service.update(wiring, operator, reference, body)
     async with wiring.sessions.begin() as session:
         return Envelope(data=await _view(session, asset))
 
 
 @router.delete("/{reference:path}")
-async def delete_asset(reference: str, admin: Administrator, wiring: WiringDep) -> Envelope[library.AssetView]:
+async def delete_asset(reference: str, operator: Operator, wiring: WiringDep) -> Envelope[library.AssetView]:
     """Delete an asset that no bundle needs."""
-    return Envelope(data=asset_view(await service.remove(wiring, admin, reference)))
+    return Envelope(data=asset_view(await service.remove(wiring, operator, reference)))
 
 
 @router.post("/{reference:path}/release")
-async def release_asset(reference: str, admin: Administrator, session: Transaction) -> Envelope[library.AssetView]:
+async def release_asset(reference: str, operator: Operator, session: Transaction) -> Envelope[library.AssetView]:
     """Let a quarantined asset be used."""
-    return Envelope(data=await _view(session, await service.release(session, admin, reference)))
+    return Envelope(data=await _view(session, await service.release(session, operator, reference)))
 
 
 async def _view(session: AsyncSession, asset: Asset) -> library.AssetView:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from comfyfleet.protocol.envelope import Envelope, Page
 from comfyfleet.protocol.library import AuditEntryView
 from comfyfleet.server.audit import repository
-from comfyfleet.server.auth.dependencies import Administrator, Before, Transaction
+from comfyfleet.server.auth.dependencies import Before, Transaction, Viewer
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
 
@@ -16,7 +16,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 @router.get("")
 async def list_audit(
-    _admin: Administrator,
+    _viewer: Viewer,
     session: Transaction,
     subject: str | None = None,
     action: str | None = None,

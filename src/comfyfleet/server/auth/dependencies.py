@@ -12,6 +12,7 @@ from comfyfleet.server.auth.principal import (
     AdminOnly,
     CrossSiteRefused,
     NotSignedIn,
+    OperatorOnly,
     PasswordChangeRequired,
     Principal,
 )
@@ -81,16 +82,24 @@ async def signed_in(principal: Annotated[Principal, Depends(anyone_signed_in)]) 
     return principal
 
 
-async def administrator(principal: Annotated[Principal, Depends(signed_in)]) -> Principal:
-    """Return the caller, who is an administrator."""
-    if not principal.is_admin:
-        raise AdminOnly("Only an administrator may do this.", hint="Ask your administrator.")
+async def viewer(principal: Annotated[Principal, Depends(signed_in)]) -> Principal:
+    """Return the caller, who may see what belongs to all tenants."""
+    if not principal.role.can_view:
+        raise AdminOnly("Only an administrator may see this.", hint="Ask your administrator.")
+    return principal
+
+
+async def operator(principal: Annotated[Principal, Depends(viewer)]) -> Principal:
+    """Return the caller, who may change what belongs to all tenants."""
+    if not principal.role.can_operate:
+        raise OperatorOnly("You may look at everything, and change nothing.", hint="Ask an operator to do this.")
     return principal
 
 
 AnyoneSignedIn = Annotated[Principal, Depends(anyone_signed_in)]
 SignedIn = Annotated[Principal, Depends(signed_in)]
-Administrator = Annotated[Principal, Depends(administrator)]
+Viewer = Annotated[Principal, Depends(viewer)]
+Operator = Annotated[Principal, Depends(operator)]
 
 
 def absolute(request: Request, url: str) -> str:

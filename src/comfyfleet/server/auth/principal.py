@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from comfyfleet.core.errors import Forbidden
+from comfyfleet.core.roles import Role
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls, for which tenant, and whether as an administrator."""
+    """Who calls, for which tenant, and in which role."""
 
     tenant_id: UUID
-    is_admin: bool
+    role: Role
     user_id: UUID | None = None
     email: str | None = None
     must_change_password: bool = False
@@ -30,9 +31,15 @@ class NotSignedIn(Forbidden):
 
 
 class AdminOnly(Forbidden):
-    """The caller is no administrator."""
+    """The caller may see the own tenant only."""
 
     code = "admin_only"
+
+
+class OperatorOnly(Forbidden):
+    """The caller may see everything, and change nothing."""
+
+    code = "operator_only"
 
 
 class PasswordChangeRequired(Forbidden):

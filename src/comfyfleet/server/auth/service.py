@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.errors import Invalid
+from comfyfleet.core.roles import Role
 from comfyfleet.core.secrets import API_KEY_PREFIX, SESSION_PREFIX, hash_token, new_token
 from comfyfleet.server.auth import repository
 from comfyfleet.server.auth.guard import SignInGuard
@@ -25,7 +26,7 @@ async def identify(session: AsyncSession, token: str, now: datetime) -> Principa
     if token.startswith(f"{API_KEY_PREFIX}_"):
         key = await repository.key_by_hash(session, token_hash, now)
         if key is not None:
-            return Principal(tenant_id=key.tenant_id, is_admin=key.is_admin, key_name=key.name)
+            return Principal(tenant_id=key.tenant_id, role=Role(key.role), key_name=key.name)
         raise NotSignedIn("This API key is not valid.", hint="It may have been revoked: make a new one.")
     user = await repository.user_of_session(session, token_hash, now)
     if user is None:
@@ -37,7 +38,7 @@ def principal_of(user: User) -> Principal:
     """Return a person as the caller of a request."""
     return Principal(
         tenant_id=user.tenant_id,
-        is_admin=user.is_admin,
+        role=Role(user.role),
         user_id=user.id,
         email=user.email,
         must_change_password=user.must_change_password,

@@ -9,7 +9,7 @@ from comfyfleet import names
 from comfyfleet.core.bundles import compare
 from comfyfleet.protocol import bundles as wire
 from comfyfleet.protocol.envelope import Envelope
-from comfyfleet.server.auth.dependencies import Administrator, Transaction, WiringDep
+from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, WiringDep
 from comfyfleet.server.bundles import creation, repository, service, views
 from comfyfleet.server.bundles.finding import find
 from comfyfleet.server.models import Bundle
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/bundles", tags=["bundles"])
 
 @router.get("")
 async def list_bundles(
-    _admin: Administrator,
+    _viewer: Viewer,
     session: Transaction,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     offset: Annotated[int, Query(ge=0)] = 0,
@@ -30,18 +30,18 @@ async def list_bundles(
 
 
 @router.post("", status_code=201)
-async def create_bundle(body: wire.NewBundle, admin: Administrator, wiring: WiringDep) -> Envelope[wire.BundleView]:
+async def create_bundle(body: wire.NewBundle, operator: Operator, wiring: WiringDep) -> Envelope[wire.BundleView]:
     """Write a bundle, or the next version of one."""
-    bundle = await creation.create(wiring, admin, body)
+    bundle = await creation.create(wiring, operator, body)
     return Envelope(data=views.whole(bundle, []))
 
 
 @router.post("/gc")
-async def clear_up(body: wire.GcRequest, admin: Administrator, wiring: WiringDep) -> Envelope[wire.GcView]:
+async def clear_up(body: wire.GcRequest, operator: Operator, wiring: WiringDep) -> Envelope[wire.GcView]:
     """Delete manifests that no bundle has, and list bundles that no fleet ever pointed to; a dry run by default."""
     manifests = await service.orphans(wiring)
     if manifests and not body.dry_run:
-        await service.clear_up(wiring, admin, manifests)
+        await service.clear_up(wiring, operator, manifests)
     unused: list[wire.BundleSummary] = []
     if body.older_than_days is not None:
         async with wiring.sessions.begin() as session:
@@ -51,7 +51,7 @@ async def clear_up(body: wire.GcRequest, admin: Administrator, wiring: WiringDep
 
 
 @router.get("/{reference}")
-async def show_bundle(reference: str, _admin: Administrator, session: Transaction) -> Envelope[wire.BundleView]:
+async def show_bundle(reference: str, _viewer: Viewer, session: Transaction) -> Envelope[wire.BundleView]:
     """Show a bundle, by id, name or name@version."""
     bundle = await find(session, reference)
     active_in = await repository.active_in(session, [bundle.id])
@@ -59,7 +59,7 @@ async def show_bundle(reference: str, _admin: Administrator, session: Transactio
 
 
 @router.get("/{reference}/manifest")
-async def show_manifest(reference: str, _admin: Administrator, wiring: WiringDep) -> Envelope[wire.ManifestView]:
+async def show_manifest(reference: str, _viewer: Viewer, wiring: WiringDep) -> Envelope[wire.ManifestView]:
     """Show a bundle's manifest to the byte."""
     async with wiring.sessions.begin() as session:
         bundle = await find(session, reference)
@@ -75,7 +75,7 @@ async def show_manifest(reference: str, _admin: Administrator, wiring: WiringDep
 
 @router.get("/{before}/diff/{after}")
 async def show_difference(
-    before: str, after: str, _admin: Administrator, session: Transaction
+    before: str, after: str, _viewer: Viewer, session: Transaction
 ) -> Envelope[wire.DifferenceView]:
     """Show what changes from one bundle to another."""
     old, new = await find(session, before), await find(session, after)
@@ -84,9 +84,9 @@ async def show_difference(
 
 
 @router.delete("/{reference}")
-async def delete_bundle(reference: str, admin: Administrator, wiring: WiringDep) -> Envelope[wire.BundleRef]:
+async def delete_bundle(reference: str, operator: Operator, wiring: WiringDep) -> Envelope[wire.BundleRef]:
     """Delete a bundle that no fleet points to; its assets stay."""
-    return Envelope(data=views.reference(await service.delete(wiring, admin, reference)))
+    return Envelope(data=views.reference(await service.delete(wiring, operator, reference)))
 
 
 async def _summaries(session: AsyncSession, bundles: list[Bundle]) -> list[wire.BundleSummary]:

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from comfyfleet.protocol import api
 from comfyfleet.protocol.envelope import Envelope
-from comfyfleet.server.auth.dependencies import Administrator, Transaction
+from comfyfleet.server.auth.dependencies import Operator, Transaction
 from comfyfleet.server.effects import repository, service
 
 router = APIRouter(prefix="/api/effects", tags=["effects"])
@@ -23,14 +23,14 @@ async def show_effect(slug: str, session: Transaction) -> Envelope[api.EffectVie
 
 
 @router.post("", status_code=201)
-async def create_effect(body: api.NewEffect, _admin: Administrator, session: Transaction) -> Envelope[api.EffectView]:
+async def create_effect(body: api.NewEffect, _operator: Operator, session: Transaction) -> Envelope[api.EffectView]:
     """Make an effect."""
     return Envelope(data=service.public_view(await service.create(session, body)))
 
 
 @router.put("/{slug}")
 async def replace_effect(
-    slug: str, body: api.NewEffect, _admin: Administrator, session: Transaction
+    slug: str, body: api.NewEffect, _operator: Operator, session: Transaction
 ) -> Envelope[api.EffectView]:
     """Change an effect."""
     return Envelope(data=service.public_view(await service.replace(session, slug, body)))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from comfyfleet.protocol import api
 from comfyfleet.protocol import bundles as wire
 from comfyfleet.protocol.envelope import Envelope
-from comfyfleet.server.auth.dependencies import Administrator, Transaction, WiringDep
+from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, WiringDep
 from comfyfleet.server.bundles.finding import find as find_bundle
 from comfyfleet.server.fleets import repository, service
 from comfyfleet.server.fleets.activation import activate
@@ -19,13 +19,13 @@ router = APIRouter(prefix="/api/fleets", tags=["fleets"])
 
 
 @router.get("")
-async def list_fleets(_admin: Administrator, session: Transaction) -> Envelope[list[api.FleetView]]:
+async def list_fleets(_viewer: Viewer, session: Transaction) -> Envelope[list[api.FleetView]]:
     """List all fleets."""
     return Envelope(data=[await _view(session, fleet) for fleet in await repository.all_fleets(session)])
 
 
 @router.post("", status_code=201)
-async def create_fleet(body: api.NewFleet, _admin: Administrator, session: Transaction) -> Envelope[api.FleetView]:
+async def create_fleet(body: api.NewFleet, _operator: Operator, session: Transaction) -> Envelope[api.FleetView]:
     """Make a fleet."""
     fleet = await service.create(session, body.stage, body.slug, body.name)
     return Envelope(data=await _view(session, fleet))
@@ -33,7 +33,7 @@ async def create_fleet(body: api.NewFleet, _admin: Administrator, session: Trans
 
 @router.put("/{stage}/{slug}/workflows")
 async def assign_workflows(
-    stage: str, slug: str, body: api.FleetWorkflows, _admin: Administrator, session: Transaction
+    stage: str, slug: str, body: api.FleetWorkflows, _operator: Operator, session: Transaction
 ) -> Envelope[api.FleetView]:
     """Make a fleet serve exactly the named workflows."""
     fleet = await service.find(session, stage, slug)
@@ -45,7 +45,7 @@ async def assign_workflows(
 async def show_coverage(
     stage: str,
     slug: str,
-    _admin: Administrator,
+    _viewer: Viewer,
     session: Transaction,
     bundle: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Envelope[wire.CoverageView]:
@@ -58,11 +58,11 @@ async def show_coverage(
 
 @router.put("/{stage}/{slug}/bundle")
 async def activate_bundle(
-    stage: str, slug: str, body: wire.NewActivation, admin: Administrator, session: Transaction, wiring: WiringDep
+    stage: str, slug: str, body: wire.NewActivation, operator: Operator, session: Transaction, wiring: WiringDep
 ) -> Envelope[wire.PointerView]:
     """Point a fleet to a bundle, or to none."""
     fleet = await service.find(session, stage, slug)
-    view = await activate(session, admin, fleet, body.bundle, accept_missing=body.accept_missing, now=wiring.clock())
+    view = await activate(session, operator, fleet, body.bundle, accept_missing=body.accept_missing, now=wiring.clock())
     return Envelope(data=view)
 
 
@@ -70,7 +70,7 @@ async def activate_bundle(
 async def list_activations(
     stage: str,
     slug: str,
-    _admin: Administrator,
+    _viewer: Viewer,
     session: Transaction,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Envelope[list[wire.ActivationView]]:

@@ -5,10 +5,10 @@ from comfyfleet.server.models.audit import AuditEntry
 from comfyfleet.server.models.base import Base
 from comfyfleet.server.models.bundles import Bundle, BundleEntry, FleetActivation
 from comfyfleet.server.models.credits import CreditEntry
-from comfyfleet.server.models.fleets import Fleet, FleetWorkflow, Worker
+from comfyfleet.server.models.fleets import Fleet, FleetSample, FleetWorkflow, Worker, WorkerLogLine
 from comfyfleet.server.models.jobs import Job, JobEventRow, Upload
 from comfyfleet.server.models.tenants import ApiKey, Tenant, User, UserSession
-from comfyfleet.server.models.workflows import Effect, Workflow
+from comfyfleet.server.models.workflows import Effect, Workflow, WorkflowVersion
 
 __all__ = [
     "ApiKey",
@@ -23,6 +23,7 @@ __all__ = [
     "Effect",
     "Fleet",
     "FleetActivation",
+    "FleetSample",
     "FleetWorkflow",
     "Job",
     "JobEventRow",
@@ -31,5 +32,7 @@ __all__ = [
     "User",
     "UserSession",
     "Worker",
+    "WorkerLogLine",
     "Workflow",
+    "WorkflowVersion",
 ]

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from comfyfleet.server.models.base import Base, BigId, CreatedAt, Instant, MaybeInstant
@@ -34,11 +34,15 @@ class FleetWorkflow(Base):
 
 
 class Worker(Base):
-    """An agent on a machine. Its token lives until it registers again or is deregistered."""
+    """An agent on a machine. Its token lives until it registers again, is deregistered or revoked.
+
+    A revoked one cannot register until an operator restores it. `figures` is what it last said of its GPUs.
+    """
 
     __tablename__ = "workers"
     __table_args__ = (
-        CheckConstraint("status IN ('active', 'draining', 'lost', 'deregistered')", name="status_known"),
+        CheckConstraint("status IN ('active', 'draining', 'lost', 'deregistered', 'revoked')", name="status_known"),
+        Index("ix_workers_last_seen_at_id", "last_seen_at", "id"),
         CheckConstraint("registration_source IN ('fleet', 'dev_node', 'local')", name="registration_source_known"),
     )
 
@@ -56,3 +60,38 @@ class Worker(Base):
     registered_at: Mapped[Instant]
     last_seen_at: Mapped[Instant]
     deregistered_at: Mapped[MaybeInstant]
+    bundle_id: Mapped[str | None] = mapped_column(String(64))
+    figures: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    figures_at: Mapped[MaybeInstant]
+
+
+class WorkerLogLine(Base):
+    """A line of a worker's log; only the last of each worker are kept."""
+
+    __tablename__ = "worker_log_lines"
+    __table_args__ = (Index("ix_worker_log_lines_worker_id_id", "worker_id", "id"),)
+
+    id: Mapped[BigId]
+    worker_id: Mapped[int] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"))
+    at: Mapped[Instant]
+    level: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str]
+
+
+class FleetSample(Base):
+    """How a fleet stood at a moment.
+
+    `capacity` is how many jobs its workers can hold, `oldest_seconds` how long the first queued job has waited, and
+    `desired` how many machines it was told to have, where something tells it.
+    """
+
+    __tablename__ = "fleet_samples"
+
+    fleet_id: Mapped[int] = mapped_column(ForeignKey("comfyui_gpu_fleets.id", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[Instant] = mapped_column(primary_key=True)
+    queued: Mapped[int]
+    processing: Mapped[int]
+    oldest_seconds: Mapped[float]
+    workers: Mapped[int]
+    capacity: Mapped[int]
+    desired: Mapped[int | None]

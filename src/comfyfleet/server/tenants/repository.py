@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from comfyfleet.core.roles import Role
 from comfyfleet.server.models import ApiKey, Tenant, User
 
 
@@ -37,23 +38,19 @@ async def any_user(session: AsyncSession) -> User | None:
     return await session.scalar(select(User).limit(1))
 
 
-async def insert_user(
-    session: AsyncSession, tenant_id: UUID, email: str, password_hash: str, *, is_admin: bool
-) -> User:
+async def insert_user(session: AsyncSession, tenant_id: UUID, email: str, password_hash: str, *, role: Role) -> User:
     """Store a new user, whose password must be changed at the first sign-in."""
-    user = User(
-        tenant_id=tenant_id, email=email, password_hash=password_hash, is_admin=is_admin, must_change_password=True
-    )
+    user = User(tenant_id=tenant_id, email=email, password_hash=password_hash, role=role, must_change_password=True)
     session.add(user)
     await session.flush()
     return user
 
 
 async def insert_key(
-    session: AsyncSession, tenant_id: UUID, name: str, token_hash: str, hint: str, *, is_admin: bool
+    session: AsyncSession, tenant_id: UUID, name: str, token_hash: str, hint: str, *, role: Role
 ) -> ApiKey:
     """Store a new key."""
-    key = ApiKey(tenant_id=tenant_id, name=name, token_hash=token_hash, hint=hint, is_admin=is_admin)
+    key = ApiKey(tenant_id=tenant_id, name=name, token_hash=token_hash, hint=hint, role=role)
     session.add(key)
     await session.flush()
     return key

@@ -7,9 +7,18 @@ from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.credits import Balance, EntryKind
+from comfyfleet.core.roles import Role
 from comfyfleet.protocol import api
 from comfyfleet.protocol.envelope import Envelope, Page
-from comfyfleet.server.auth.dependencies import Administrator, AnyoneSignedIn, Before, SignedIn, Transaction, WiringDep
+from comfyfleet.server.auth.dependencies import (
+    AnyoneSignedIn,
+    Before,
+    Operator,
+    SignedIn,
+    Transaction,
+    Viewer,
+    WiringDep,
+)
 from comfyfleet.server.credits import repository as ledger
 from comfyfleet.server.credits import service as credit_service
 from comfyfleet.server.models import ApiKey, CreditEntry, Tenant
@@ -28,7 +37,7 @@ async def me(principal: AnyoneSignedIn, session: Transaction) -> Envelope[api.Me
     return Envelope(
         data=api.Me(
             email=principal.email,
-            is_admin=principal.is_admin,
+            role=principal.role,
             tenant_id=str(tenant.id),
             tenant_name=tenant.name,
             balance=_balance_view(balance),
@@ -37,7 +46,7 @@ async def me(principal: AnyoneSignedIn, session: Transaction) -> Envelope[api.Me
 
 
 @router.get("/tenants")
-async def list_tenants(_admin: Administrator, session: Transaction) -> Envelope[list[api.TenantView]]:
+async def list_tenants(_viewer: Viewer, session: Transaction) -> Envelope[list[api.TenantView]]:
     """List all tenants with their balances."""
     tenants = await repository.tenants(session)
     balances = await credit_service.balances(session, [tenant.id for tenant in tenants])
@@ -45,44 +54,44 @@ async def list_tenants(_admin: Administrator, session: Transaction) -> Envelope[
 
 
 @router.post("/tenants", status_code=201)
-async def create_tenant(body: api.NewTenant, _admin: Administrator, session: Transaction) -> Envelope[api.TenantView]:
+async def create_tenant(body: api.NewTenant, _operator: Operator, session: Transaction) -> Envelope[api.TenantView]:
     """Make a tenant."""
     tenant = await service.create_tenant(session, body.slug, body.name)
     return Envelope(data=await _with_balance(session, tenant))
 
 
 @router.get("/tenants/{slug}")
-async def show_tenant(slug: str, admin: Administrator, session: Transaction) -> Envelope[api.TenantView]:
+async def show_tenant(slug: str, viewer: Viewer, session: Transaction) -> Envelope[api.TenantView]:
     """Show a tenant."""
-    return Envelope(data=await _with_balance(session, await service.tenant_of(session, admin, slug)))
+    return Envelope(data=await _with_balance(session, await service.tenant_of(session, viewer, slug)))
 
 
 @router.get("/tenants/{slug}/ledger")
 async def list_ledger(
-    slug: str, admin: Administrator, session: Transaction, before: Before = None, limit: Limit = 50
+    slug: str, viewer: Viewer, session: Transaction, before: Before = None, limit: Limit = 50
 ) -> Envelope[Page[api.LedgerEntryView]]:
     """List a tenant's ledger, newest first."""
-    tenant = await service.tenant_of(session, admin, slug)
+    tenant = await service.tenant_of(session, viewer, slug)
     entries = await ledger.entries(session, tenant.id, before, limit)
     next_before = entries[-1].id if len(entries) == limit else None
     return Envelope(data=Page(items=[_entry_view(entry) for entry in entries], next_before=next_before))
 
 
 @router.post("/tenants/{slug}/grants", status_code=201)
-async def grant(slug: str, body: api.NewGrant, admin: Administrator, session: Transaction) -> Envelope[api.TenantView]:
+async def grant(slug: str, body: api.NewGrant, operator: Operator, session: Transaction) -> Envelope[api.TenantView]:
     """Give a tenant credits."""
-    tenant = await service.tenant_of(session, admin, slug)
+    tenant = await service.tenant_of(session, operator, slug)
     await credit_service.grant(session, tenant.id, body.amount, body.reason)
     return Envelope(data=await _with_balance(session, tenant))
 
 
 @router.post("/tenants/{slug}/users", status_code=201)
 async def create_user(
-    slug: str, body: api.NewUser, admin: Administrator, session: Transaction
+    slug: str, body: api.NewUser, operator: Operator, session: Transaction
 ) -> Envelope[api.NewUserView]:
     """Make a user of a tenant."""
-    tenant = await service.tenant_of(session, admin, slug)
-    user, password = await service.create_user(session, tenant, body.email, is_admin=body.is_admin)
+    tenant = await service.tenant_of(session, operator, slug)
+    user, password = await service.create_user(session, tenant, body.email, role=body.role)
     return Envelope(data=api.NewUserView(id=str(user.id), email=user.email, one_time_password=password))
 
 
@@ -99,10 +108,10 @@ async def list_keys(
 async def create_key(
     body: api.NewKey, principal: SignedIn, session: Transaction, tenant: str | None = None
 ) -> Envelope[api.NewKeyView]:
-    """Make a key. An administrator's key for the own tenant is an administrator's, too."""
-    owner = await service.tenant_of(session, principal, tenant)
-    is_admin = principal.is_admin and owner.id == principal.tenant_id
-    key, token = await service.create_key(session, owner, body.name, is_admin=is_admin)
+    """Make a key. One for the own tenant has the caller's role."""
+    owner = await service.tenant_of(session, principal, tenant, is_to_change=True)
+    role = principal.role if owner.id == principal.tenant_id else Role.USER
+    key, token = await service.create_key(session, owner, body.name, role=role)
     await session.refresh(key)
     return Envelope(data=api.NewKeyView(key=_key_view(key), token=token))
 
@@ -112,7 +121,7 @@ async def revoke_key(
     key_id: UUID, principal: SignedIn, session: Transaction, wiring: WiringDep, tenant: str | None = None
 ) -> Envelope[api.KeyView]:
     """Revoke a key."""
-    owner = await service.tenant_of(session, principal, tenant)
+    owner = await service.tenant_of(session, principal, tenant, is_to_change=True)
     return Envelope(data=_key_view(await service.revoke_key(session, owner, key_id, wiring.clock())))
 
 

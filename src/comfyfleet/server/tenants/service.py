@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.errors import Conflict, NotFound
+from comfyfleet.core.roles import Role
 from comfyfleet.core.secrets import API_KEY_PREFIX, hash_token, new_token
 from comfyfleet.core.workflows import check_slug
 from comfyfleet.server.auth.passwords import hash_password, new_one_time_password
@@ -39,12 +40,14 @@ class KeyNotFound(NotFound):
     code = "key_not_found"
 
 
-async def tenant_of(session: AsyncSession, principal: Principal, slug: str | None) -> Tenant:
-    """Return the caller's tenant, or for an administrator the one named."""
+async def tenant_of(
+    session: AsyncSession, principal: Principal, slug: str | None, *, is_to_change: bool = False
+) -> Tenant:
+    """Return the caller's tenant, or the one named, for a caller who may see it, or change what it has."""
     if slug is None:
         tenant = await repository.tenant_by_id(session, principal.tenant_id)
     else:
-        if not principal.is_admin:
+        if not (principal.role.can_operate if is_to_change else principal.role.can_view):
             raise AdminOnly("Only an administrator may name a tenant.", hint="Leave the tenant out.")
         tenant = await repository.tenant_by_slug(session, slug)
     if tenant is None:
@@ -60,20 +63,20 @@ async def create_tenant(session: AsyncSession, slug: str, name: str) -> Tenant:
     return await repository.insert_tenant(session, slug, name)
 
 
-async def create_user(session: AsyncSession, tenant: Tenant, email: str, *, is_admin: bool) -> tuple[User, str]:
+async def create_user(session: AsyncSession, tenant: Tenant, email: str, *, role: Role) -> tuple[User, str]:
     """Make a user; return it with its one-time password."""
     if await user_by_email(session, email) is not None:
         raise UserExists(f"There is a user '{email}' already.", hint="Use another address.")
     password = new_one_time_password()
-    user = await repository.insert_user(session, tenant.id, email, await hash_password(password), is_admin=is_admin)
+    user = await repository.insert_user(session, tenant.id, email, await hash_password(password), role=role)
     return user, password
 
 
-async def create_key(session: AsyncSession, tenant: Tenant, name: str, *, is_admin: bool) -> tuple[ApiKey, str]:
+async def create_key(session: AsyncSession, tenant: Tenant, name: str, *, role: Role) -> tuple[ApiKey, str]:
     """Make an API key; return it with its token, which is not kept."""
     token = new_token(API_KEY_PREFIX)
     hint = f"{token[:8]}…{token[-4:]}"
-    key = await repository.insert_key(session, tenant.id, name, hash_token(token), hint, is_admin=is_admin)
+    key = await repository.insert_key(session, tenant.id, name, hash_token(token), hint, role=role)
     return key, token
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from comfyfleet.protocol.api import WorkerView
 from comfyfleet.protocol.envelope import Envelope
-from comfyfleet.server.auth.dependencies import Administrator, Transaction
+from comfyfleet.server.auth.dependencies import Transaction, Viewer
 from comfyfleet.server.models import Fleet, Worker
 from comfyfleet.server.workers import repository
 
@@ -12,7 +12,7 @@ router = APIRouter(prefix="/api/workers", tags=["workers"])
 
 
 @router.get("")
-async def list_workers(_admin: Administrator, session: Transaction) -> Envelope[list[WorkerView]]:
+async def list_workers(_viewer: Viewer, session: Transaction) -> Envelope[list[WorkerView]]:
     """List all workers, last seen first."""
     jobs = await repository.jobs_in_work(session)
     workers = await repository.with_fleets(session)

@@ -7,7 +7,7 @@ from comfyfleet.core.graphs import class_types
 from comfyfleet.protocol import api
 from comfyfleet.protocol import bundles as wire
 from comfyfleet.protocol.envelope import Envelope
-from comfyfleet.server.auth.dependencies import Administrator, Transaction, WiringDep
+from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, WiringDep
 from comfyfleet.server.models import Workflow
 from comfyfleet.server.workflows import analysis, repository, service
 
@@ -15,15 +15,13 @@ router = APIRouter(prefix="/api/workflows", tags=["workflows"])
 
 
 @router.get("")
-async def list_workflows(_admin: Administrator, session: Transaction) -> Envelope[list[api.WorkflowView]]:
+async def list_workflows(_viewer: Viewer, session: Transaction) -> Envelope[list[api.WorkflowView]]:
     """List all workflows."""
     return Envelope(data=await _views(session, await repository.all_workflows(session)))
 
 
 @router.post("", status_code=201)
-async def import_workflow(
-    body: api.NewWorkflow, _admin: Administrator, wiring: WiringDep
-) -> Envelope[api.WorkflowView]:
+async def import_workflow(body: api.NewWorkflow, _operator: Operator, wiring: WiringDep) -> Envelope[api.WorkflowView]:
     """Import a workflow from its API JSON."""
     workflow = await service.import_workflow(wiring, body)
     return Envelope(data=_view(workflow, []))
@@ -31,14 +29,14 @@ async def import_workflow(
 
 @router.post("/analyze")
 async def analyze_workflow(
-    body: wire.AnalysisRequest, _admin: Administrator, session: Transaction
+    body: wire.AnalysisRequest, _operator: Operator, session: Transaction
 ) -> Envelope[wire.AnalysisView]:
     """Say what a workflow needs, and where the library or a fleet's active bundle has it."""
     return Envelope(data=await analysis.analyze(session, body.document, body.fleet))
 
 
 @router.get("/{slug}")
-async def show_workflow(slug: str, _admin: Administrator, session: Transaction) -> Envelope[api.WorkflowView]:
+async def show_workflow(slug: str, _viewer: Viewer, session: Transaction) -> Envelope[api.WorkflowView]:
     """Show a workflow."""
     workflow = await repository.by_slug(session, slug)
     if workflow is None:
@@ -48,7 +46,7 @@ async def show_workflow(slug: str, _admin: Administrator, session: Transaction) 
 
 @router.put("/{slug}")
 async def replace_workflow(
-    slug: str, body: api.NewWorkflow, _admin: Administrator, wiring: WiringDep
+    slug: str, body: api.NewWorkflow, _operator: Operator, wiring: WiringDep
 ) -> Envelope[api.WorkflowView]:
     """Replace a workflow; its fleets and effects stay."""
     workflow = await service.replace_workflow(wiring, slug, body)
