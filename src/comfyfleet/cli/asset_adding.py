@@ -7,11 +7,12 @@ import typer
 from comfyfleet.cli.asset_files import FileToAdd
 from comfyfleet.cli.asset_progress import AssetProgress
 from comfyfleet.cli.errors import ExitCode
-from comfyfleet.cli.output import print_error, print_json_line, say, size_text
+from comfyfleet.cli.output import print_error, print_json_line, say
 from comfyfleet.client.asset_upload import Added, FileWords, Stage, UploadRefused, add_file
 from comfyfleet.client.library import LibraryPlane
 from comfyfleet.client.transfers import FileChanged
 from comfyfleet.core.assets import AssetKind
+from comfyfleet.core.wording import size_text
 
 
 def add_files(

@@ -15,8 +15,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from comfyfleet.cli.output import error_console, print_json_line, printable, say, size_text
+from comfyfleet.cli.output import error_console, print_json_line, printable, say
 from comfyfleet.client.asset_upload import Stage
+from comfyfleet.core.wording import size_text
 
 _LINE_SECONDS: Final = 10.0
 _JSON_SECONDS: Final = 0.5

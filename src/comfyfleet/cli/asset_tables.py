@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from comfyfleet.cli.output import print_record, print_table, size_text
+from comfyfleet.cli.output import print_record, print_table
+from comfyfleet.core.wording import size_text
 from comfyfleet.protocol.library import AssetView
 
 _SHOWN_DIGITS: Final = 12

@@ -12,12 +12,13 @@ from comfyfleet.cli.asset_files import files_to_add
 from comfyfleet.cli.asset_progress import AssetProgress
 from comfyfleet.cli.asset_tables import name_of, show_asset, show_assets
 from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
-from comfyfleet.cli.output import print_json, say, size_text
+from comfyfleet.cli.output import print_json, say
 from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import find_connection, settings_of
 from comfyfleet.client.asset_upload import Added, FileWords, await_stored
 from comfyfleet.client.library import LibraryPlane
 from comfyfleet.core.assets import AssetKind
+from comfyfleet.core.wording import size_text
 from comfyfleet.protocol.library import AssetPatch, AssetView, NewAssetImport
 
 app = typer.Typer(no_args_is_help=True, help="The library: files by their content (administrators).")

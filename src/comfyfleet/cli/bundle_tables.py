@@ -5,7 +5,8 @@ from typing import Final
 
 import typer
 
-from comfyfleet.cli.output import print_record, print_table, say, size_text
+from comfyfleet.cli.output import print_record, print_table, say
+from comfyfleet.core.wording import size_text
 from comfyfleet.protocol.bundles import (
     BundleRef,
     BundleSummary,

@@ -10,10 +10,11 @@ from comfyfleet.cli.bundle_entries import parse_entry, split_workflows
 from comfyfleet.cli.bundle_tables import name_of, show_bundle, show_difference, show_list
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
-from comfyfleet.cli.output import print_json, say, size_text
+from comfyfleet.cli.output import print_json, say
 from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import find_connection, settings_of
 from comfyfleet.client.bundles import BundlePlane
+from comfyfleet.core.wording import size_text
 from comfyfleet.protocol.bundles import NewBundle
 
 app = typer.Typer(no_args_is_help=True, help="Bundles: sets of assets and where each goes (administrators).")

@@ -86,18 +86,6 @@ def printable(value: object) -> str:
     return "".join(character if character.isprintable() else _shown(character) for character in text)
 
 
-def size_text(size: int | None) -> str:
-    """Return a number of bytes for a person."""
-    if size is None:
-        return "-"
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
 def _shown(character: str) -> str:
     return " " if character in "\n\r\t" else "\N{REPLACEMENT CHARACTER}"
 

@@ -8,8 +8,9 @@ from typing import Final, Protocol, Self
 
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from comfyfleet.cli.output import error_console, print_json_line, printable, say, size_text
+from comfyfleet.cli.output import error_console, print_json_line, printable, say
 from comfyfleet.core.jobs import JobStatus
+from comfyfleet.core.wording import size_text
 from comfyfleet.protocol.api import JobView
 
 _JSON_PAUSE_SECONDS: Final = 0.5

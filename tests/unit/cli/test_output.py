@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from comfyfleet.cli.output import print_error, print_json, print_table, printable, size_text
+from comfyfleet.cli.output import print_error, print_json, print_table, printable
+from comfyfleet.core.wording import size_text
 
 
 def test_text_of_others_cannot_steer_the_terminal() -> None:
