@@ -7,11 +7,12 @@ import typer
 
 from comfyfleet.cli.errors import JobFailed
 from comfyfleet.cli.options import Before, JsonFlag, Limit, YesFlag, confirm, say_more
-from comfyfleet.cli.output import print_json, print_record, print_table, say, size_text
+from comfyfleet.cli.output import print_json, print_record, print_table, say
 from comfyfleet.cli.rendering import save_output
 from comfyfleet.cli.reporting import reporter_for, state_text
 from comfyfleet.cli.session import open_plane
 from comfyfleet.core.jobs import JobStatus
+from comfyfleet.core.wording import size_text
 from comfyfleet.protocol.api import JobEventView, JobView
 
 app = typer.Typer(help="Jobs of your tenant: list, show, download, cancel.")
