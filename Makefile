@@ -7,7 +7,7 @@ REAL_COMFYUI := .cache/realcomfyui
 PEERS := .cache/bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test check lint format reference docs real-comfyui bench-apply bench-library lock clean
+.PHONY: help demo up test test-browser screenshots check lint format reference docs real-comfyui bench-apply bench-library lock vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,12 @@ up: $(VENV)/.runtime ## Run everything on this machine until Ctrl-C
 
 test: $(VENV)/.dev ## Run all tests
 	@$(BIN)/python -m pytest
+
+test-browser: $(VENV)/.dev ## Walk through all pages with a real Chromium
+	@REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/browser
+
+screenshots: $(VENV)/.dev ## Take a picture of every page into docs/screenshots
+	@SCREENSHOTS_FOLDER=docs/screenshots REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q tests/browser
 
 check: lint docs test ## Everything that has to be clean before a commit
 
@@ -49,6 +55,9 @@ bench-library: $(VENV)/.dev ## Bring a file of 5 GiB through upload, bundle, app
 
 lock: $(VENV)/.dev ## Lock the dependencies again
 	@requirements/lock
+
+vendor: ## Fetch what browsers get, as pinned in requirements/browser.json (needs npm)
+	@requirements/vendor
 
 clean: ## Remove what was built, but no data
 	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,6 +12,9 @@ import asyncpg
 log = logging.getLogger(__name__)
 
 CHANNEL: Final = "comfyfleet"
+EVERYTHING: Final = "*"
+"""The topic of whoever wants to know that anything changed."""
+
 _RECONNECT_SECONDS: Final = 1.0
 _CHECK_SECONDS: Final = 15.0
 
@@ -86,8 +89,9 @@ class Notifier:
             connection.terminate()
 
     def _on_notification(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
-        for event in self._subscribers.get(str(payload), ()):
-            event.set()
+        for topic in (str(payload), EVERYTHING):
+            for event in self._subscribers.get(topic, ()):
+                event.set()
 
     def _wake_all(self) -> None:
         for events in self._subscribers.values():

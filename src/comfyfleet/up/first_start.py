@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.roles import Role
+from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.credits import service as credit_service
 from comfyfleet.server.effects import repository as effect_repository
 from comfyfleet.server.effects import service as effects
@@ -31,7 +32,7 @@ async def prepare(wiring: Wiring, fleet_slug: str) -> str | None:
         password = await _first_administrator(session)
     await _seed_workflows(wiring)
     async with wiring.sessions.begin() as session:
-        await _seed_fleet_and_effects(session, wiring.settings.stage, fleet_slug)
+        await _seed_fleet_and_effects(session, await _this_machine(session), wiring.settings.stage, fleet_slug)
     return password
 
 
@@ -76,10 +77,16 @@ async def _seed_workflows(wiring: Wiring) -> None:
             await workflows.import_workflow(wiring, new)
 
 
-async def _seed_fleet_and_effects(session: AsyncSession, stage: str, fleet_slug: str) -> None:
+async def _this_machine(session: AsyncSession) -> Principal:
+    """Return who does all this, in the audit: the machine itself, in the place of an operator."""
+    tenant = await _local_tenant(session)
+    return Principal(tenant_id=tenant.id, role=Role.OPERATOR, key_name="first start")
+
+
+async def _seed_fleet_and_effects(session: AsyncSession, machine: Principal, stage: str, fleet_slug: str) -> None:
     if await fleet_repository.by_slug(session, stage, fleet_slug) is None:
-        fleet = await fleets.create(session, stage, fleet_slug, "The fleet of this machine")
-        await fleets.assign(session, fleet, [new.slug for new in seed_workflows()])
+        fleet = await fleets.create(session, machine, stage, fleet_slug, "The fleet of this machine")
+        await fleets.assign(session, machine, fleet, [new.slug for new in seed_workflows()])
     for new in seed_effects():
         if await effect_repository.by_slug(session, new.slug) is None:
             await effects.create(session, new)

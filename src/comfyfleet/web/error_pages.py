@@ -10,10 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from comfyfleet.core.errors import FleetError
+from comfyfleet.server.auth.principal import NotSignedIn, PasswordChangeRequired
 from comfyfleet.server.errors import status_of
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.web.templating import render
-from comfyfleet.web.visitors import balance_of, visitor
+from comfyfleet.web.visitors import balance_of, detour, visitor
 
 _NOT_PAGES: Final = ("/api/", "/objects/", "/static/", "/healthz")
 
@@ -29,6 +30,11 @@ class Words:
     hint: str
 
 
+def is_page(path: str) -> bool:
+    """Tell whether people look at what is at a path."""
+    return not path.startswith(_NOT_PAGES)
+
+
 def add_error_pages(app: FastAPI, wiring: Wiring) -> None:
     """Answer errors with pages; the API and files keep the answers that `app` has for them so far."""
     for kind in (FleetError, HTTPException, RequestValidationError):
@@ -37,7 +43,7 @@ def add_error_pages(app: FastAPI, wiring: Wiring) -> None:
 
 def _with_page(otherwise: Handler, wiring: Wiring) -> Handler:
     async def on_error(request: Request, error: Exception) -> Response:
-        if not request.url.path.startswith(_NOT_PAGES):
+        if is_page(request.url.path):
             return await _page(request, wiring, error)
         response = otherwise(request, error)
         return await response if isawaitable(response) else response
@@ -46,10 +52,24 @@ def _with_page(otherwise: Handler, wiring: Wiring) -> Handler:
 
 
 async def _page(request: Request, wiring: Wiring, error: Exception) -> Response:
+    if "hx-request" in request.headers:
+        return _fragment(request, error)
+    if request.method == "GET" and isinstance(error, NotSignedIn | PasswordChangeRequired):
+        return detour("/sign-in" if isinstance(error, NotSignedIn) else "/password", request)
     words = _words(error)
     person = await visitor(request, wiring)
     context = {"visitor": person, "balance": await balance_of(wiring, person), "error": words}
     return render(request, "error.html", context, status_code=words.status)
+
+
+def _fragment(request: Request, error: Exception) -> Response:
+    """Tell a script of ours what went wrong, above the page that it leaves as it is."""
+    words = _words(error)
+    if isinstance(error, NotSignedIn):
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    response = render(request, "problem.html", {"error": words}, status_code=words.status)
+    response.headers.update({"HX-Retarget": "#notices", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})
+    return response
 
 
 def _words(error: Exception) -> Words:

@@ -1,26 +1,30 @@
 """The pages as routes, their static files, and the headers that keep both safe."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
-from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from comfyfleet.server.wiring import Wiring
-from comfyfleet.web.error_pages import add_error_pages
-from comfyfleet.web.pages import effects, runs, sign_in
+from comfyfleet.web.error_pages import add_error_pages, is_page
+from comfyfleet.web.pages import effects, live, runs, sign_in
+from comfyfleet.web.pages.admin import fleets
+from comfyfleet.web.static_files import OurFiles
 
-_STATIC: Final = Path(__file__).parent / "static"
+_PAGES: Final = (sign_in, effects, runs, live, fleets)
+_COMPRESSED_FROM_BYTES: Final = 1000
+_PERMISSIONS: Final = "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()"
 
 
 def add_pages(app: FastAPI, wiring: Wiring) -> None:
     """Add pages, static files, security headers, and error pages for whoever asks for HTML."""
-    app.include_router(sign_in.router)
-    app.include_router(effects.router)
-    app.include_router(runs.router)
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    for page in _PAGES:
+        app.include_router(page.router)
+    app.mount("/static", OurFiles(), name="static")
+    app.add_middleware(CompressedPages)
     policy = content_security_policy(_origin_of_media(wiring))
 
     @app.middleware("http")
@@ -31,9 +35,23 @@ def add_pages(app: FastAPI, wiring: Wiring) -> None:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers.setdefault("X-Frame-Options", "DENY")
+        response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
         return response
 
     add_error_pages(app, wiring)
+
+
+class CompressedPages:
+    """Compresses pages; the API, objects and static files look after themselves."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._plain = app
+        self._compressed = GZipMiddleware(app, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        is_compressed = scope["type"] == "http" and is_page(scope["path"])
+        await (self._compressed if is_compressed else self._plain)(scope, receive, send)
 
 
 def content_security_policy(media_origin: str) -> str:
@@ -45,6 +63,7 @@ def content_security_policy(media_origin: str) -> str:
         "img-src": f"'self' data: blob: {media_origin}",
         "media-src": f"'self' blob: {media_origin}",
         "connect-src": f"'self' {media_origin}",
+        "worker-src": "'self'",
         "form-action": "'self'",
         "frame-ancestors": "'none'",
         "base-uri": "'none'",

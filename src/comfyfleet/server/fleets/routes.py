@@ -25,19 +25,19 @@ async def list_fleets(_viewer: Viewer, session: Transaction) -> Envelope[list[ap
 
 
 @router.post("", status_code=201)
-async def create_fleet(body: api.NewFleet, _operator: Operator, session: Transaction) -> Envelope[api.FleetView]:
+async def create_fleet(body: api.NewFleet, operator: Operator, session: Transaction) -> Envelope[api.FleetView]:
     """Make a fleet."""
-    fleet = await service.create(session, body.stage, body.slug, body.name)
+    fleet = await service.create(session, operator, body.stage, body.slug, body.name)
     return Envelope(data=await _view(session, fleet))
 
 
 @router.put("/{stage}/{slug}/workflows")
 async def assign_workflows(
-    stage: str, slug: str, body: api.FleetWorkflows, _operator: Operator, session: Transaction
+    stage: str, slug: str, body: api.FleetWorkflows, operator: Operator, session: Transaction
 ) -> Envelope[api.FleetView]:
     """Make a fleet serve exactly the named workflows."""
     fleet = await service.find(session, stage, slug)
-    await service.assign(session, fleet, body.workflows)
+    await service.assign(session, operator, fleet, body.workflows)
     return Envelope(data=await _view(session, fleet))
 
 

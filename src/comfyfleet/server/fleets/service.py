@@ -4,6 +4,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.errors import Conflict, NotFound
 from comfyfleet.core.workflows import check_slug
+from comfyfleet.server.audit import service as audit
+from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.fleets import repository
 from comfyfleet.server.models import Fleet
 from comfyfleet.server.workflows import repository as workflows
@@ -28,6 +30,11 @@ class NoFleetServes(Conflict):
     code = "no_fleet_serves"
 
 
+def label(fleet: Fleet) -> str:
+    """Return `stage/slug`."""
+    return f"{fleet.stage}/{fleet.slug}"
+
+
 async def find(session: AsyncSession, stage: str, slug: str) -> Fleet:
     """Return a fleet; raise `FleetNotFound`."""
     fleet = await repository.by_slug(session, stage, slug)
@@ -38,22 +45,25 @@ async def find(session: AsyncSession, stage: str, slug: str) -> Fleet:
     return fleet
 
 
-async def create(session: AsyncSession, stage: str, slug: str, name: str) -> Fleet:
+async def create(session: AsyncSession, principal: Principal, stage: str, slug: str, name: str) -> Fleet:
     """Make a fleet that serves nothing yet."""
     check_slug(stage)
     check_slug(slug)
     if await repository.by_slug(session, stage, slug) is not None:
         raise FleetExists(f"Stage '{stage}' has a fleet '{slug}' already.", hint="Choose another slug.")
-    return await repository.insert_fleet(session, stage, slug, name)
+    fleet = await repository.insert_fleet(session, stage, slug, name)
+    await audit.record(session, principal, "fleet.create", label(fleet))
+    return fleet
 
 
-async def assign(session: AsyncSession, fleet: Fleet, slugs: list[str]) -> None:
+async def assign(session: AsyncSession, principal: Principal, fleet: Fleet, slugs: list[str]) -> None:
     """Make a fleet serve exactly these workflows."""
     found = await workflows.by_slugs(session, slugs)
     missing = [slug for slug in slugs if slug not in found]
     if missing:
         raise not_found(missing[0])
     await repository.set_workflows(session, fleet.id, [workflow.id for workflow in found.values()])
+    await audit.record(session, principal, "fleet.assign", label(fleet), {"workflows": sorted(found)})
 
 
 async def serving(session: AsyncSession, stage: str, workflow_id: int) -> int:

@@ -1,0 +1,37 @@
+"""SQL of fleets at a glance: one statement for each figure, whatever the number of fleets."""
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from comfyfleet.core.jobs import JobStatus
+from comfyfleet.server.models import Bundle, Fleet, FleetWorkflow, Job, Worker
+
+
+async def fleets_with_bundles(session: AsyncSession) -> list[tuple[Fleet, str | None, int | None]]:
+    """Return all fleets with name and version of their bundles."""
+    query = select(Fleet, Bundle.name, Bundle.version).outerjoin(Bundle, Bundle.id == Fleet.active_bundle_id)
+    rows = await session.execute(query.order_by(Fleet.stage, Fleet.slug))
+    return [(fleet, name, version) for fleet, name, version in rows]
+
+
+async def workflow_counts(session: AsyncSession) -> dict[int, int]:
+    """Return how many workflows each fleet serves."""
+    query = select(FleetWorkflow.fleet_id, func.count().label("size")).group_by(FleetWorkflow.fleet_id)
+    return {row.fleet_id: row.size for row in await session.execute(query)}
+
+
+async def active_workers(session: AsyncSession) -> dict[int, int]:
+    """Return how many active workers each fleet has."""
+    query = (
+        select(Worker.fleet_id, func.count().label("size")).where(Worker.status == "active").group_by(Worker.fleet_id)
+    )
+    return {row.fleet_id: row.size for row in await session.execute(query)}
+
+
+async def open_jobs(session: AsyncSession) -> dict[tuple[int, str], int]:
+    """Return how many jobs of each fleet are queued and processing."""
+    counted: dict[tuple[int, str], int] = {}
+    for status in (JobStatus.QUEUED, JobStatus.PROCESSING):  # each has an index of its own
+        query = select(Job.fleet_id, func.count()).where(Job.status == status).group_by(Job.fleet_id)
+        counted |= {(fleet_id, status.value): count for fleet_id, count in await session.execute(query)}
+    return counted
