@@ -10,7 +10,8 @@ from comfyfleet.server.models.base import Base, BigId, CreatedAt, Instant, Maybe
 from comfyfleet.server.models.workflows import Effect
 
 WORDS_OF_JOB: Final = text(
-    "to_tsvector('simple'::regconfig, (COALESCE(error_message, ''::character varying)::text || ' '::text) || words::text)"
+    "to_tsvector('simple'::regconfig, "
+    "(COALESCE(error_message, ''::character varying)::text || ' '::text) || words::text)"
 )
 """The words that a search finds a job by."""
 
