@@ -14,6 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, syn
 SCREENSHOTS: Final = os.environ.get("SCREENSHOTS_FOLDER")
 """Where `make screenshots` wants pictures of all pages; unset in tests."""
 
+REFUSED: Final = "the server responded with a status of 4"
+"""Browsers write each refusal to the console, also those that a page tells its person."""
+
 _AXE: Final = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
 _RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -69,7 +72,7 @@ class Visit:
     url: str
     view: View
     complaints: list[str] = field(default_factory=list)
-    forgiven: tuple[str, ...] = ()
+    forgiven: tuple[str, ...] = (REFUSED,)
 
     def open(self, path: str) -> Page:
         """Open a page in a tab of its own."""

@@ -8,6 +8,7 @@ import typer
 from comfyfleet.cli.output import print_record, print_table, say
 from comfyfleet.core.wording import size_text
 from comfyfleet.protocol.bundles import (
+    BundlePlan,
     BundleRef,
     BundleSummary,
     BundleView,
@@ -52,9 +53,27 @@ def show_bundle(bundle: BundleView) -> None:
         ]
     )
     typer.echo()
+    _show_entries(bundle.entries)
+
+
+def show_plan(plan: BundlePlan) -> None:
+    """Print what a bundle would be."""
+    print_record(
+        [
+            ("would be", f"{plan.name}@{plan.version}"),
+            ("after", name_of(plan.previous) if plan.previous else None),
+            ("size", f"{size_text(plan.total_bytes)} in {len(plan.entries)} assets"),
+            ("machines would fetch", size_text(plan.bytes_to_fetch)),
+        ]
+    )
+    typer.echo()
+    _show_entries(plan.entries)
+
+
+def _show_entries(entries: list[EntryView]) -> None:
     rows = [
         (entry.target_path, entry.action, entry.kind, size_text(entry.size), entry.asset_id, entry.sha256[:12])
-        for entry in bundle.entries
+        for entry in entries
     ]
     print_table(("TARGET", "ACTION", "KIND", "SIZE", "ASSET", "DIGEST"), rows, empty="It has no assets.")
 

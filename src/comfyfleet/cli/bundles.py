@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from comfyfleet.cli.bundle_entries import parse_entry, split_workflows
-from comfyfleet.cli.bundle_tables import name_of, show_bundle, show_difference, show_list
+from comfyfleet.cli.bundle_tables import name_of, show_bundle, show_difference, show_list, show_plan
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
 from comfyfleet.cli.output import print_json, say
@@ -15,7 +15,7 @@ from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import find_connection, settings_of
 from comfyfleet.client.bundles import BundlePlane
 from comfyfleet.core.wording import size_text
-from comfyfleet.protocol.bundles import NewBundle
+from comfyfleet.protocol.bundles import BundlePlan, NewBundle
 
 app = typer.Typer(no_args_is_help=True, help="Bundles: sets of assets and where each goes (administrators).")
 
@@ -48,13 +48,14 @@ def open_bundles(context: typer.Context) -> BundlePlane:
 @app.command("list")
 def list_bundles(
     context: typer.Context,
+    search: Annotated[str | None, typer.Option("--search", help="A part of the name or the notes.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many to list at most.")] = 50,
     offset: Annotated[int, typer.Option("--offset", min=0, help="How many of the newest to leave out.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """List bundles, newest first, and which fleets point to them."""
     with open_bundles(context) as plane:
-        page = plane.bundles(limit=limit, offset=offset)
+        page = plane.bundles(q=search, limit=limit, offset=offset)
     if as_json:
         print_json(page)
         return
@@ -97,6 +98,7 @@ def create(
     accept_missing: Annotated[
         bool, typer.Option("--accept-missing", help="Go on though the library lacks what a workflow needs.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would be, and write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Write a bundle. It never changes; --from makes the next version."""
@@ -114,9 +116,12 @@ def create(
         accept_missing=accept_missing,
     )
     with open_bundles(context) as plane:
-        view = plane.create_bundle(new)
+        view = plane.plan_bundle(new) if dry_run else plane.create_bundle(new)
     if as_json:
         print_json(view)
+        return
+    if isinstance(view, BundlePlan):
+        show_plan(view)
         return
     size = size_text(view.total_bytes)
     say(f"Bundle {name_of(view)} was written: {view.entry_count} assets, {size}, id {view.bundle_id}.")

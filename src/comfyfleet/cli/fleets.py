@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from comfyfleet import names
-from comfyfleet.cli import fleet_bundles
+from comfyfleet.cli import fleet_bundles, fleet_names
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.fleet_bundles import Slug, Stage
 from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
@@ -27,6 +27,8 @@ app.command(
 app.command("deactivate")(fleet_bundles.deactivate)
 app.command("coverage", epilog=examples("comfyfleet fleets coverage gpu-default --bundle sdxl"))(fleet_bundles.coverage)
 app.command("history")(fleet_bundles.history)
+app.command("rename")(fleet_names.rename)
+app.command("delete")(fleet_names.delete)
 
 
 @app.command("list")

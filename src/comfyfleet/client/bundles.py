@@ -4,11 +4,13 @@ from typing import Any
 from urllib.parse import quote
 
 from comfyfleet.client.api import ControlPlane
+from comfyfleet.protocol.api import FleetView
 from comfyfleet.protocol.bundles import (
     ActivationView,
     AnalysisRequest,
     AnalysisView,
     BundlePage,
+    BundlePlan,
     BundleRef,
     BundleView,
     CoverageView,
@@ -20,14 +22,15 @@ from comfyfleet.protocol.bundles import (
     NewBundle,
     PointerView,
 )
+from comfyfleet.protocol.fleets import FleetName
 
 
 class BundlePlane(ControlPlane):
     """A control plane's bundles. References are an id, `name`, `name@version`, or the unique beginning of an id."""
 
-    def bundles(self, *, limit: int | None = None, offset: int | None = None) -> BundlePage:
-        """Return a page of bundles, newest first."""
-        return self._get(BundlePage, "/api/bundles", limit=limit, offset=offset)
+    def bundles(self, *, q: str | None = None, limit: int | None = None, offset: int | None = None) -> BundlePage:
+        """Return a page of bundles, newest first; `q` is a part of the name or the notes."""
+        return self._get(BundlePage, "/api/bundles", q=q, limit=limit, offset=offset)
 
     def bundle(self, reference: str) -> BundleView:
         """Return one bundle with its entries."""
@@ -36,6 +39,10 @@ class BundlePlane(ControlPlane):
     def create_bundle(self, bundle: NewBundle) -> BundleView:
         """Write a bundle, or the next version of one."""
         return self._send(BundleView, "POST", "/api/bundles", bundle)
+
+    def plan_bundle(self, bundle: NewBundle) -> BundlePlan:
+        """Return what a bundle would be, and write nothing."""
+        return self._send(BundlePlan, "POST", "/api/bundles/plan", bundle)
 
     def manifest(self, reference: str) -> ManifestView:
         """Return a bundle's manifest to the byte."""
@@ -72,6 +79,14 @@ class BundlePlane(ControlPlane):
     def activations(self, stage: str, slug: str, *, limit: int | None = None) -> list[ActivationView]:
         """Return what a fleet pointed to, newest first."""
         return self._get(list[ActivationView], f"{_fleet(stage, slug)}/activations", limit=limit)
+
+    def rename_fleet(self, stage: str, slug: str, name: str) -> FleetView:
+        """Change a fleet's name for people."""
+        return self._send(FleetView, "PATCH", _fleet(stage, slug), FleetName(name=name))
+
+    def delete_fleet(self, stage: str, slug: str) -> None:
+        """Delete a fleet that never had a worker or a job."""
+        self._call("DELETE", _fleet(stage, slug))
 
 
 def _fleet(stage: str, slug: str) -> str:

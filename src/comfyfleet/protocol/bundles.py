@@ -85,6 +85,17 @@ class BundleView(BundleSummary):
     requirements_lock: str | None = None
 
 
+class BundlePlan(BaseModel):
+    """What a bundle would be: bytes count each digest once; `bytes_to_fetch` are those that `previous` lacks."""
+
+    name: str
+    version: int
+    previous: BundleRef | None
+    entries: list[EntryView]
+    total_bytes: int
+    bytes_to_fetch: int
+
+
 class BundlePage(BaseModel):
     """A page of bundles, newest first; `total` counts all."""
 

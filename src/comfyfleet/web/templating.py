@@ -50,6 +50,11 @@ def address(request: Request, **changed: object) -> str:
     return f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path
 
 
+def clean(text: str) -> str:
+    """Return a text without NUL, which Postgres cannot even compare with."""
+    return text.replace("\x00", "")
+
+
 def moment(at: datetime | None) -> str:
     """Return a time for people."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else "never"

@@ -1,20 +1,20 @@
 """Writing a bundle: the manifest first, then the row, so that a bundle that is listed can be applied."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet import names
-from comfyfleet.core.bundles import BundleInvalid, Manifest
+from comfyfleet.core.bundles import BundleInvalid, Manifest, compare
 from comfyfleet.core.errors import Unavailable
 from comfyfleet.core.manifests import MAX_MANIFEST_BYTES, write_manifest
-from comfyfleet.protocol.bundles import NewBundle
+from comfyfleet.protocol.bundles import BundlePlan, NewBundle
 from comfyfleet.server.audit import service as audit
 from comfyfleet.server.auth.principal import Principal
-from comfyfleet.server.bundles import repository
+from comfyfleet.server.bundles import repository, views
 from comfyfleet.server.bundles.composition import Draft, compose
 from comfyfleet.server.bundles.views import iso, label
 from comfyfleet.server.models import Bundle, BundleEntry
@@ -25,6 +25,22 @@ class LibraryChanged(Unavailable):
     """An asset was changed while a bundle of it was written."""
 
     code = "library_changed"
+
+
+async def plan(session: AsyncSession, new: NewBundle) -> BundlePlan:
+    """Compose a bundle and say what it would be; nothing is written."""
+    draft = await compose(session, new)
+    manifest = _manifest(draft, datetime.now(UTC))
+    before = await repository.by_id(session, draft.previous_id) if draft.previous_id else None
+    change = compare(views.manifest_of(before), manifest) if before else None
+    return BundlePlan(
+        name=draft.name,
+        version=await repository.highest_version(session, draft.name) + 1,
+        previous=views.reference(before) if before else None,
+        entries=[views.entry_view(entry) for entry in draft.entries],
+        total_bytes=manifest.known_bytes,
+        bytes_to_fetch=change.bytes_to_fetch if change else manifest.known_bytes,
+    )
 
 
 async def create(wiring: Wiring, principal: Principal, new: NewBundle) -> Bundle:

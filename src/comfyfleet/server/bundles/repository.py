@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import String, cast, delete, func, select, text
+from sqlalchemy import String, cast, delete, func, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -37,8 +37,7 @@ async def next_version(session: AsyncSession, name: str) -> int:
     await session.execute(
         text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))"), {"space": _VERSION_LOCK, "name": name}
     )
-    highest = await session.scalar(select(func.max(Bundle.version)).where(Bundle.name == name))
-    return (highest or 0) + 1
+    return await highest_version(session, name) + 1
 
 
 async def insert(session: AsyncSession, bundle: Bundle) -> None:
@@ -47,11 +46,17 @@ async def insert(session: AsyncSession, bundle: Bundle) -> None:
     await session.flush()
 
 
-async def newest(session: AsyncSession, *, limit: int, offset: int) -> tuple[list[Bundle], int]:
-    """Return bundles without their entries, newest first, and how many there are."""
-    query = select(Bundle).order_by(Bundle.created_at.desc(), Bundle.id).limit(limit).offset(offset)
-    total = await session.scalar(select(func.count()).select_from(Bundle)) or 0
+async def newest(session: AsyncSession, *, q: str = "", limit: int, offset: int) -> tuple[list[Bundle], int]:
+    """Return bundles with `q` in name or notes, without their entries, newest first, and how many there are."""
+    fits = or_(*(column.icontains(q, autoescape=True) for column in (Bundle.name, Bundle.notes))) if q else true()
+    query = select(Bundle).where(fits).order_by(Bundle.created_at.desc(), Bundle.id).limit(limit).offset(offset)
+    total = await session.scalar(select(func.count()).select_from(Bundle).where(fits)) or 0
     return list(await session.scalars(query)), total
+
+
+async def highest_version(session: AsyncSession, name: str) -> int:
+    """Return the newest version of a name; 0 if there is none."""
+    return await session.scalar(select(func.max(Bundle.version)).where(Bundle.name == name)) or 0
 
 
 async def active_in(session: AsyncSession, bundle_ids: Sequence[UUID]) -> dict[UUID, list[str]]:

@@ -21,11 +21,12 @@ router = APIRouter(prefix="/api/bundles", tags=["bundles"])
 async def list_bundles(
     _viewer: Viewer,
     session: Transaction,
+    q: Annotated[str, Query(max_length=300)] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, lt=2**31)] = 0,
 ) -> Envelope[wire.BundlePage]:
-    """List bundles, newest first."""
-    bundles, total = await repository.newest(session, limit=limit, offset=offset)
+    """List bundles, newest first; `q` is a part of the name or the notes."""
+    bundles, total = await repository.newest(session, q=q.replace("\x00", ""), limit=limit, offset=offset)
     return Envelope(data=wire.BundlePage(items=await _summaries(session, bundles), total=total))
 
 
@@ -34,6 +35,12 @@ async def create_bundle(body: wire.NewBundle, operator: Operator, wiring: Wiring
     """Write a bundle, or the next version of one."""
     bundle = await creation.create(wiring, operator, body)
     return Envelope(data=views.whole(bundle, []))
+
+
+@router.post("/plan")
+async def plan_bundle(body: wire.NewBundle, _viewer: Viewer, session: Transaction) -> Envelope[wire.BundlePlan]:
+    """Say what a bundle would be, and write nothing."""
+    return Envelope(data=await creation.plan(session, body))
 
 
 @router.post("/gc")

@@ -6,11 +6,15 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.server.fleets import overview_repository as repository
+from comfyfleet.server.models import Fleet
 
 
 @dataclass(frozen=True)
 class FleetOverview:
-    """A fleet, what it has, and what it has to do. `workers` are those that are active."""
+    """A fleet, what it has, and what it has to do.
+
+    `workers` are those that are active, `capacity` is how many jobs they can hold.
+    """
 
     stage: str
     slug: str
@@ -19,13 +23,19 @@ class FleetOverview:
     bundle_id: UUID | None
     workflow_count: int
     workers: int
+    capacity: int
     queued: int
     processing: int
 
 
-async def overviews(session: AsyncSession) -> list[FleetOverview]:
-    """Return all fleets by stage and slug."""
-    fleets = await repository.fleets_with_bundles(session)
+async def overview(session: AsyncSession, fleet: Fleet) -> FleetOverview:
+    """Return one fleet."""
+    return (await overviews(session, fleet.id))[0]
+
+
+async def overviews(session: AsyncSession, fleet_id: int | None = None) -> list[FleetOverview]:
+    """Return all fleets by stage and slug, or one."""
+    fleets = await repository.fleets_with_bundles(session, fleet_id)
     workflows = await repository.workflow_counts(session)
     workers = await repository.active_workers(session)
     jobs = await repository.open_jobs(session)
@@ -37,7 +47,8 @@ async def overviews(session: AsyncSession) -> list[FleetOverview]:
             bundle=f"{bundle_name}@{version}" if bundle_name else None,
             bundle_id=fleet.active_bundle_id,
             workflow_count=workflows.get(fleet.id, 0),
-            workers=workers.get(fleet.id, 0),
+            workers=workers.get(fleet.id, (0, 0))[0],
+            capacity=workers.get(fleet.id, (0, 0))[1],
             queued=jobs.get((fleet.id, "queued"), 0),
             processing=jobs.get((fleet.id, "processing"), 0),
         )

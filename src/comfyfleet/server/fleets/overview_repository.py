@@ -7,9 +7,12 @@ from comfyfleet.core.jobs import JobStatus
 from comfyfleet.server.models import Bundle, Fleet, FleetWorkflow, Job, Worker
 
 
-async def fleets_with_bundles(session: AsyncSession) -> list[tuple[Fleet, str | None, int | None]]:
-    """Return all fleets with name and version of their bundles."""
+async def fleets_with_bundles(
+    session: AsyncSession, fleet_id: int | None
+) -> list[tuple[Fleet, str | None, int | None]]:
+    """Return all fleets, or one, with name and version of their bundles."""
     query = select(Fleet, Bundle.name, Bundle.version).outerjoin(Bundle, Bundle.id == Fleet.active_bundle_id)
+    query = query if fleet_id is None else query.where(Fleet.id == fleet_id)
     rows = await session.execute(query.order_by(Fleet.stage, Fleet.slug))
     return [(fleet, name, version) for fleet, name, version in rows]
 
@@ -20,12 +23,11 @@ async def workflow_counts(session: AsyncSession) -> dict[int, int]:
     return {row.fleet_id: row.size for row in await session.execute(query)}
 
 
-async def active_workers(session: AsyncSession) -> dict[int, int]:
-    """Return how many active workers each fleet has."""
-    query = (
-        select(Worker.fleet_id, func.count().label("size")).where(Worker.status == "active").group_by(Worker.fleet_id)
-    )
-    return {row.fleet_id: row.size for row in await session.execute(query)}
+async def active_workers(session: AsyncSession) -> dict[int, tuple[int, int]]:
+    """Return how many active workers each fleet has, and how many jobs they can hold."""
+    size, capacity = func.count().label("size"), func.sum(Worker.max_concurrency).label("capacity")
+    query = select(Worker.fleet_id, size, capacity).where(Worker.status == "active").group_by(Worker.fleet_id)
+    return {row.fleet_id: (row.size, row.capacity) for row in await session.execute(query)}
 
 
 async def open_jobs(session: AsyncSession) -> dict[tuple[int, str], int]:

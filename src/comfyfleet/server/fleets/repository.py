@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.jobs import JobStatus
-from comfyfleet.server.models import Fleet, FleetActivation, FleetWorkflow, Job, Workflow
+from comfyfleet.server.models import Fleet, FleetActivation, FleetWorkflow, Job, Worker, Workflow
 
 
 async def by_slug(session: AsyncSession, stage: str, slug: str) -> Fleet | None:
@@ -26,6 +26,19 @@ async def insert_fleet(session: AsyncSession, stage: str, slug: str, name: str) 
     session.add(fleet)
     await session.flush()
     return fleet
+
+
+async def was_used(session: AsyncSession, fleet_id: int) -> bool:
+    """Tell whether a fleet has or had a worker or a job."""
+    has_worker = select(Worker.id).where(Worker.fleet_id == fleet_id).exists()
+    has_job = select(Job.id).where(Job.fleet_id == fleet_id).exists()
+    return bool(await session.scalar(select(has_worker | has_job)))
+
+
+async def delete_fleet(session: AsyncSession, fleet: Fleet) -> None:
+    """Delete a fleet with its history."""
+    await session.delete(fleet)
+    await session.flush()
 
 
 async def workflows_of(session: AsyncSession, fleet_id: int) -> list[str]:

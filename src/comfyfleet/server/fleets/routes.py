@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from comfyfleet.protocol import api
 from comfyfleet.protocol import bundles as wire
 from comfyfleet.protocol.envelope import Envelope
+from comfyfleet.protocol.fleets import FleetName
 from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, WiringDep
 from comfyfleet.server.bundles.finding import find as find_bundle
 from comfyfleet.server.fleets import repository, service
@@ -29,6 +30,23 @@ async def create_fleet(body: api.NewFleet, operator: Operator, session: Transact
     """Make a fleet."""
     fleet = await service.create(session, operator, body.stage, body.slug, body.name)
     return Envelope(data=await _view(session, fleet))
+
+
+@router.patch("/{stage}/{slug}")
+async def rename_fleet(
+    stage: str, slug: str, body: FleetName, operator: Operator, session: Transaction
+) -> Envelope[api.FleetView]:
+    """Change a fleet's name for people."""
+    fleet = await service.find(session, stage, slug)
+    await service.rename(session, operator, fleet, body.name)
+    return Envelope(data=await _view(session, fleet))
+
+
+@router.delete("/{stage}/{slug}")
+async def delete_fleet(stage: str, slug: str, operator: Operator, session: Transaction) -> Envelope[None]:
+    """Delete a fleet that never had a worker or a job."""
+    await service.remove(session, operator, await service.find(session, stage, slug))
+    return Envelope(data=None, message="Deleted.")
 
 
 @router.put("/{stage}/{slug}/workflows")

@@ -24,6 +24,12 @@ class FleetExists(Conflict):
     code = "fleet_exists"
 
 
+class FleetInUse(Conflict):
+    """The fleet has workers, or jobs that remember it."""
+
+    code = "fleet_in_use"
+
+
 class NoFleetServes(Conflict):
     """No fleet of this stage serves the workflow."""
 
@@ -54,6 +60,24 @@ async def create(session: AsyncSession, principal: Principal, stage: str, slug: 
     fleet = await repository.insert_fleet(session, stage, slug, name)
     await audit.record(session, principal, "fleet.create", label(fleet))
     return fleet
+
+
+async def rename(session: AsyncSession, principal: Principal, fleet: Fleet, name: str) -> None:
+    """Change a fleet's name for people; its slug and stage are fixed."""
+    await audit.record(session, principal, "fleet.rename", label(fleet), {"before": fleet.name, "after": name})
+    fleet.name = name
+
+
+async def remove(session: AsyncSession, principal: Principal, fleet: Fleet) -> None:
+    """Delete a fleet that never had a worker or a job; raise `FleetInUse` for another."""
+    await repository.lock(session, fleet)
+    if await repository.was_used(session, fleet.id):
+        raise FleetInUse(
+            f"The fleet {label(fleet)} has workers, or jobs that remember it.",
+            hint="Take its workflows from it instead: it then gets no more jobs.",
+        )
+    await audit.record(session, principal, "fleet.delete", label(fleet))
+    await repository.delete_fleet(session, fleet)
 
 
 async def assign(session: AsyncSession, principal: Principal, fleet: Fleet, slugs: list[str]) -> None:

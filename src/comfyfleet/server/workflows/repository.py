@@ -27,6 +27,12 @@ async def all_workflows(session: AsyncSession) -> list[Workflow]:
     return list(await session.scalars(select(Workflow).order_by(Workflow.name, Workflow.id)))
 
 
+async def names(session: AsyncSession) -> list[tuple[str, str]]:
+    """Return slug and name of the active workflows by name, without their graphs."""
+    query = select(Workflow.slug, Workflow.name).where(Workflow.is_active).order_by(Workflow.name, Workflow.id)
+    return [(row.slug, row.name) for row in await session.execute(query)]
+
+
 async def fleets_of(session: AsyncSession, workflow_ids: list[int]) -> dict[int, list[str]]:
     """Return `stage/slug` of the fleets that serve each workflow."""
     query = select(FleetWorkflow.workflow_id, Fleet.stage, Fleet.slug).join(Fleet, Fleet.id == FleetWorkflow.fleet_id)

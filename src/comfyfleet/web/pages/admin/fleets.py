@@ -29,4 +29,4 @@ async def create_fleet(
 ) -> Response:
     """Make a fleet."""
     fleet = await service.create(session, operator, stage, slug, name)
-    return done(request, "/admin/comfyui/fleets", f"Made the fleet {fleet.stage}/{fleet.slug}.")
+    return done(request, f"/admin/comfyui/fleets/{fleet.stage}/{fleet.slug}", f"Made the fleet {service.label(fleet)}.")
