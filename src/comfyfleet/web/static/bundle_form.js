@@ -17,6 +17,7 @@ let picked = (previous?.entries ?? []).map((entry) => ({
 }));
 let offset = 0;
 let looks = 0;
+let plans = 0;
 let timer = null;
 
 part("asset-q").addEventListener("input", () => later(() => search(0)));
@@ -120,7 +121,6 @@ function draft() {
   };
 }
 
-let plans = 0;
 async function plan() {
   const number = ++plans;
   const wanted = draft();
