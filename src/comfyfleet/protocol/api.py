@@ -169,7 +169,7 @@ class JobErrorView(BaseModel):
 
 
 class JobView(BaseModel):
-    """A job as its owner sees it. `progress` is 0 to 1."""
+    """A job as its owner sees it. `progress` is 0 to 1; `estimated_seconds` is until its end, null if not known."""
 
     id: int
     effect: str
@@ -184,6 +184,7 @@ class JobView(BaseModel):
     credits_cost: int
     cancel_requested: bool
     queue_position: int | None = None
+    estimated_seconds: int | None = None
     error: JobErrorView | None
     output_url: str | None
     output_size: int | None

@@ -18,6 +18,7 @@ from comfyfleet.server.bundles import routes as bundles
 from comfyfleet.server.effects import routes as effects
 from comfyfleet.server.errors import install_error_handlers
 from comfyfleet.server.fleets import routes as fleets
+from comfyfleet.server.jobs import admin_routes as admin_jobs
 from comfyfleet.server.jobs import routes as jobs
 from comfyfleet.server.jobs import worker_routes
 from comfyfleet.server.maintenance import maintain_forever
@@ -37,7 +38,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     app.state.arrivals = Arrivals(wiring)
     install_error_handlers(app)
     slices = (auth, audit, tenants, asset_uploads, assets, workflows, bundles, effects, fleets, workers, uploads, jobs)
-    for slice_ in (*slices, worker_routes):
+    for slice_ in (*slices, admin_jobs, worker_routes):
         app.include_router(slice_.router)
     app.include_router(make_router(wiring.disk_stores))
     app.add_api_route("/healthz", _health, methods=["GET"])

@@ -40,6 +40,7 @@ _STATUS_OF_CODE: Final = {
     "fleet_secret_wrong": 401,
     "worker_token_invalid": 401,
     "too_many_attempts": 429,
+    "too_many_open_jobs": 429,
     "upload_too_large": 413,
 }
 

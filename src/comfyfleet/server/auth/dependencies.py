@@ -28,6 +28,9 @@ RowId = Annotated[int, Path(ge=1, le=MAX_BIG_ID)]
 Before = Annotated[int | None, Query(ge=1, le=MAX_BIG_ID)]
 """The id that the page before ended with, in a list that is newest first."""
 
+Words = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
+"""What somebody looks for, or the name of something; without NUL, which Postgres refuses."""
+
 
 def wiring_of(request: Request) -> Wiring:
     """Return what the app was wired with."""

@@ -9,18 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.effects import resolve_values
 from comfyfleet.core.errors import Conflict, Invalid
-from comfyfleet.core.jobs import JobEvent, JobStatus
+from comfyfleet.core.jobs import JobStatus
 from comfyfleet.core.payloads import fill
 from comfyfleet.core.properties import Property, PropertyType, Scalar
+from comfyfleet.core.search_words import words_of
 from comfyfleet.protocol.api import NewJob
-from comfyfleet.server import db
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.credits import service as credit_service
 from comfyfleet.server.effects import service as effects
 from comfyfleet.server.fleets import service as fleets
-from comfyfleet.server.jobs import repository
+from comfyfleet.server.jobs import admission, repository
 from comfyfleet.server.models import Effect, Job, Upload
-from comfyfleet.server.notifier import fleet_topic
 from comfyfleet.server.uploads import service as uploads
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workflows.service import properties_of, spec_of
@@ -43,6 +42,7 @@ async def enqueue(wiring: Wiring, principal: Principal, new: NewJob, idempotency
 
     Raises:
         CreditsInsufficient: The tenant has too few credits; there is no job then.
+        TooManyOpenJobs: It has as many open jobs as it may have.
         IdempotencyMismatch: The key came before with another submission.
     """
     async with wiring.sessions.begin() as session:
@@ -57,12 +57,9 @@ async def enqueue(wiring: Wiring, principal: Principal, new: NewJob, idempotency
         seen = await _seen(session, principal, new, idempotency_key)
         if seen is not None:
             return seen, False
-        await credit_service.check(session, principal.tenant_id, effect.credits_cost)
+        await admission.check(session, principal.tenant_id, effect.credits_cost)
         job = await _make(session, wiring, principal, effect, new, files, idempotency_key)
-        await repository.insert(session, job)
-        await credit_service.reserve(session, principal.tenant_id, job.credits_cost, job.id)
-        await repository.add_event(session, job, JobEvent.QUEUED, job.queued_at)
-        await db.publish(session, fleet_topic(job.fleet_id))
+        await admission.admit(session, job)
     return job, True
 
 
@@ -109,6 +106,7 @@ async def _make(
     spec = spec_of(effect.workflow)
     values = resolve_values(spec.properties, effect.property_overrides, new.values)
     payload = fill(spec, values)
+    shown = _shown(spec.properties, values)
     return Job(
         tenant_id=principal.tenant_id,
         effect=effect,
@@ -117,7 +115,8 @@ async def _make(
         idempotency_key=idempotency_key,
         request_hash=_hash(new),
         priority=new.priority,
-        values=_shown(spec.properties, values),
+        values=shown,
+        words=words_of(_texts(shown, files), [file.filename for file in files.values()]),
         graph=payload.graph,
         files=[asdict(file) | _described(files[file.key]) for file in payload.files],
         output_node_id=spec.output_node_id,
@@ -136,6 +135,10 @@ async def _make(
 def _shown(properties: tuple[Property, ...], values: Mapping[str, Scalar]) -> dict[str, Scalar]:
     configurable = {prop.key for prop in properties if prop.user_configurable}
     return {key: value for key, value in values.items() if key in configurable}
+
+
+def _texts(values: Mapping[str, Scalar], files: Mapping[str, Upload]) -> list[str]:
+    return [value for key, value in values.items() if isinstance(value, str) and key not in files]
 
 
 def _described(upload: Upload) -> dict[str, str | int]:

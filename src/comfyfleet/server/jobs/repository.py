@@ -1,14 +1,25 @@
 """SQL of jobs and their timelines."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import load_only, selectinload
 
 from comfyfleet.core.jobs import JobEvent, JobStatus
-from comfyfleet.server.models import Job, JobEventRow
+from comfyfleet.server.models import Fleet, Job, JobEventRow, Tenant, Worker
+
+
+@dataclass(frozen=True)
+class JobPlace:
+    """Whose a job is, on which fleet (`stage/slug`), and which worker had it last."""
+
+    tenant: str
+    tenant_name: str
+    fleet: str
+    worker_id: str | None
 
 
 async def by_idempotency_key(session: AsyncSession, tenant_id: UUID, key: str) -> Job | None:
@@ -21,6 +32,26 @@ async def of_tenant(session: AsyncSession, tenant_id: UUID, job_id: int, *, lock
     """Find a job of a tenant."""
     query = select(Job).where(Job.tenant_id == tenant_id, Job.id == job_id).options(selectinload(Job.effect))
     return await session.scalar(query.with_for_update(of=Job) if lock else query)
+
+
+async def any_job(session: AsyncSession, job_id: int, *, lock: bool = False) -> Job | None:
+    """Find a job of whatever tenant."""
+    query = select(Job).where(Job.id == job_id).options(selectinload(Job.effect))
+    return await session.scalar(query.with_for_update(of=Job) if lock else query)
+
+
+async def retries_of(session: AsyncSession, job_id: int) -> list[Job]:
+    """Return the jobs that were made to do another one again, oldest first; only what a list shows of them is read."""
+    columns = load_only(Job.status, Job.created_at, raiseload=True)
+    return list(await session.scalars(select(Job).where(Job.retry_of == job_id).order_by(Job.id).options(columns)))
+
+
+async def place_of(session: AsyncSession, job: Job) -> JobPlace:
+    """Return whose a job is and where it is done."""
+    query = select(Tenant.slug, Tenant.name, Fleet.stage + "/" + Fleet.slug, Worker.worker_id)
+    query = query.select_from(Job).join(Tenant, Tenant.id == Job.tenant_id).join(Fleet, Fleet.id == Job.fleet_id)
+    query = query.outerjoin(Worker, Worker.id == Job.worker_id).where(Job.id == job.id)
+    return JobPlace(*(await session.execute(query)).one())
 
 
 async def page(
@@ -97,6 +128,21 @@ async def count_held_by(session: AsyncSession, worker_id: int) -> int:
     """Count the jobs that a worker holds."""
     query = select(func.count()).select_from(Job).where(Job.worker_id == worker_id)
     return await session.scalar(query.where(Job.status == JobStatus.PROCESSING)) or 0
+
+
+async def open_jobs_limit(session: AsyncSession, tenant_id: UUID) -> int | None:
+    """Return how many jobs a tenant may have open at a time; None for any number."""
+    return await session.scalar(select(Tenant.max_open_jobs).where(Tenant.id == tenant_id))
+
+
+async def count_open(session: AsyncSession, tenant_id: UUID) -> int:
+    """Count a tenant's queued and processing jobs, each by the index of that status."""
+    query = select(func.count()).select_from(Job).where(Job.tenant_id == tenant_id)
+    counts = [
+        await session.scalar(query.where(Job.status == literal(status.value, literal_execute=True))) or 0
+        for status in (JobStatus.QUEUED, JobStatus.PROCESSING)
+    ]
+    return sum(counts)
 
 
 async def expired(session: AsyncSession, now: datetime, limit: int) -> list[Job]:

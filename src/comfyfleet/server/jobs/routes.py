@@ -8,13 +8,15 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from comfyfleet.core.jobs import JobEvent, JobStatus
+from comfyfleet.core.jobs import JobStatus
 from comfyfleet.protocol import api
 from comfyfleet.protocol.envelope import Envelope, Page
 from comfyfleet.server.auth.dependencies import Before, RowId, SignedIn, Transaction, WiringDep, absolute
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.jobs import repository, service
+from comfyfleet.server.jobs.detail import event_view
 from comfyfleet.server.jobs.enqueue import enqueue
+from comfyfleet.server.jobs.estimates import Estimator
 from comfyfleet.server.models import Job
 from comfyfleet.server.notifier import job_topic, wait_for
 from comfyfleet.server.wiring import Wiring
@@ -55,7 +57,8 @@ async def list_jobs(
 ) -> Envelope[Page[api.JobView]]:
     """List the tenant's jobs, newest first."""
     jobs = await repository.page(session, principal.tenant_id, before=before, limit=limit, status=status)
-    items = [await _view(request, session, wiring, job) for job in jobs]
+    estimator = Estimator(session, wiring.clock())
+    items = [await _view(request, session, wiring, job, estimator) for job in jobs]
     return Envelope(data=Page(items=items, next_before=jobs[-1].id if len(jobs) == limit else None))
 
 
@@ -72,12 +75,7 @@ async def show_job(
 async def show_timeline(job_id: RowId, principal: SignedIn, session: Transaction) -> Envelope[list[api.JobEventView]]:
     """Show what happened to a job."""
     job = await service.find(session, principal, job_id)
-    return Envelope(
-        data=[
-            api.JobEventView(at=row.at, event=JobEvent(row.event), attempt=row.attempt, detail=row.detail)
-            for row in await repository.timeline(session, job.id)
-        ]
-    )
+    return Envelope(data=[event_view(row) for row in await repository.timeline(session, job.id)])
 
 
 @router.post("/{job_id}/cancel")
@@ -129,6 +127,8 @@ def _without_url(view: api.JobView) -> api.JobView:
     return view.model_copy(update={"output_url": None})
 
 
-async def _view(request: Request, session: AsyncSession, wiring: Wiring, job: Job) -> api.JobView:
-    view = await service.view(session, wiring, job)
+async def _view(
+    request: Request, session: AsyncSession, wiring: Wiring, job: Job, estimator: Estimator | None = None
+) -> api.JobView:
+    view = await service.view(session, wiring, job, estimator)
     return view.model_copy(update={"output_url": absolute(request, view.output_url)}) if view.output_url else view

@@ -10,6 +10,7 @@ from comfyfleet.server import db
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.jobs import repository
 from comfyfleet.server.jobs.attempts import cancel as cancel_now
+from comfyfleet.server.jobs.estimates import Estimator
 from comfyfleet.server.models import Job
 from comfyfleet.server.notifier import job_topic
 from comfyfleet.server.wiring import Wiring
@@ -32,11 +33,17 @@ async def find(session: AsyncSession, principal: Principal, job_id: int, *, lock
 async def cancel(session: AsyncSession, wiring: Wiring, principal: Principal, job_id: int) -> Job:
     """Cancel a queued job at once; ask the worker of a running one to stop."""
     job = await find(session, principal, job_id, lock=True)
+    await stop(session, wiring, job)
+    return job
+
+
+async def stop(session: AsyncSession, wiring: Wiring, job: Job) -> bool:
+    """Cancel a job that is locked, as `cancel` does; tell whether that was not asked for before."""
     status = JobStatus(job.status)
     if status is JobStatus.CANCELED or job.is_cancel_requested:
-        return job
+        return False
     if status.is_final:
-        raise JobFinished(f"Job {job_id} has ended: it is {status}.", hint="There is nothing to cancel.")
+        raise JobFinished(f"Job {job.id} has ended: it is {status}.", hint="There is nothing to cancel.")
     now = wiring.clock()
     job.is_cancel_requested = True
     if status is JobStatus.QUEUED:
@@ -44,12 +51,16 @@ async def cancel(session: AsyncSession, wiring: Wiring, principal: Principal, jo
     else:
         await repository.add_event(session, job, JobEvent.CANCEL_REQUESTED, now)
         await db.publish(session, job_topic(job.id))
-    return job
+    return True
 
 
-async def view(session: AsyncSession, wiring: Wiring, job: Job) -> JobView:
-    """Return a job as its owner sees it. `output_url` may be a path on this control plane."""
-    is_queued = job.status == JobStatus.QUEUED
+async def view(session: AsyncSession, wiring: Wiring, job: Job, estimator: Estimator | None = None) -> JobView:
+    """Return a job as its owner sees it. `output_url` may be a path on this control plane.
+
+    A list gives the same `estimator` for all of its jobs.
+    """
+    position = await repository.queue_position(session, job) if job.status == JobStatus.QUEUED else None
+    estimator = estimator or Estimator(session, wiring.clock())
     output = signed_output(wiring, job)
     return JobView(
         id=job.id,
@@ -64,7 +75,8 @@ async def view(session: AsyncSession, wiring: Wiring, job: Job) -> JobView:
         progress_node=job.progress_node,
         credits_cost=job.credits_cost,
         cancel_requested=job.is_cancel_requested,
-        queue_position=await repository.queue_position(session, job) if is_queued else None,
+        queue_position=position,
+        estimated_seconds=await estimator.seconds(job, position),
         error=_error(job),
         output_url=output.url if output else None,
         output_size=job.output_size,

@@ -56,6 +56,7 @@ class Job(Base):
         Index("ix_jobs_fleet_id_finished_at", "fleet_id", "finished_at"),
         Index("ix_jobs_ended_badly", "status", "id", postgresql_where=text("status IN ('failed', 'canceled')")),
         Index("ix_jobs_effect_id_id", "effect_id", "id"),
+        Index("ix_jobs_retry_of", "retry_of", postgresql_where=text("retry_of IS NOT NULL")),
         Index("ix_jobs_words", WORDS_OF_JOB, postgresql_using="gin"),
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
     )

@@ -118,6 +118,7 @@ def _upgrade_jobs() -> None:
     op.add_column("uploads", sa.Column("part_size", sa.BigInteger()))
     op.add_column("jobs", sa.Column("retry_of", sa.BigInteger()))
     op.create_foreign_key(op.f("fk_jobs_retry_of_jobs"), "jobs", "jobs", ["retry_of"], ["id"])
+    op.create_index("ix_jobs_retry_of", "jobs", ["retry_of"], postgresql_where=sa.text("retry_of IS NOT NULL"))
     op.add_column("jobs", sa.Column("words", sa.String(), nullable=False, server_default=""))
     op.alter_column("jobs", "words", server_default=None)
     op.create_index(
@@ -141,6 +142,7 @@ def downgrade() -> None:
     for index in ("words", "effect_id_id", "ended_badly", "fleet_id_finished_at", "fleet_id_id", "worker_id_id"):
         op.drop_index(f"ix_jobs_{index}", table_name="jobs")
     op.create_index(op.f("ix_jobs_effect_id"), "jobs", ["effect_id"])
+    op.drop_index("ix_jobs_retry_of", table_name="jobs")
     op.drop_column("jobs", "words")
     op.drop_column("jobs", "retry_of")
     op.drop_column("uploads", "part_size")
