@@ -55,6 +55,11 @@ def clean(text: str) -> str:
     return text.replace("\x00", "")
 
 
+def zipped(values: list[str]) -> list[tuple[str, str]]:
+    """Return the options of a select whose values are their own texts."""
+    return [(value, value) for value in values]
+
+
 def moment(at: datetime | None) -> str:
     """Return a time for people."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else "never"
@@ -64,6 +69,7 @@ _TEMPLATES.env.globals |= {
     "next_after_sign_in": next_after_sign_in,
     "static": static,
     "address": address,
+    "zipped": zipped,
 }
 _TEMPLATES.env.filters |= {
     "size": size_text,
