@@ -189,7 +189,7 @@ def fake_plane() -> Iterator[FakePlane]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - the names that http.server calls
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - the names that http.server calls
 
         def log_message(self, *_parts: object) -> None:
             """Keep the tests' output clean."""

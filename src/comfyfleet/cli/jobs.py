@@ -1,24 +1,35 @@
-"""`comfyfleet jobs`: list, show, download, cancel."""
+"""`comfyfleet jobs`: list, show, download, cancel; and for operators search, inspect, retry."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from comfyfleet.cli import job_search
 from comfyfleet.cli.errors import JobFailed
-from comfyfleet.cli.options import Before, JsonFlag, Limit, YesFlag, confirm, say_more
+from comfyfleet.cli.job_tables import JobId, Status, job_fields, print_timeline
+from comfyfleet.cli.options import Before, JsonFlag, Limit, YesFlag, confirm, examples, say_more
 from comfyfleet.cli.output import print_json, print_record, print_table, say
 from comfyfleet.cli.rendering import save_output
 from comfyfleet.cli.reporting import reporter_for, state_text
 from comfyfleet.cli.session import open_plane
 from comfyfleet.core.jobs import JobStatus
-from comfyfleet.core.wording import size_text
-from comfyfleet.protocol.api import JobEventView, JobView
+from comfyfleet.protocol.api import JobView
 
-app = typer.Typer(help="Jobs of your tenant: list, show, download, cancel.")
+app = typer.Typer(
+    help="Jobs of your tenant: list, show, download, cancel. And for administrators those of all tenants."
+)
 
-JobId = Annotated[int, typer.Argument(metavar="ID", help="Number of the job.")]
-Status = Annotated[JobStatus | None, typer.Option("--status", help="Only jobs in this state.")]
+app.command(
+    "search",
+    epilog=examples(
+        "comfyfleet jobs search 4711",
+        "comfyfleet jobs search out of memory --status failed --fleet staging/gpu-default",
+    ),
+    rich_help_panel=job_search.PANEL,
+)(job_search.search_jobs)
+app.command("inspect", rich_help_panel=job_search.PANEL)(job_search.inspect_job)
+app.command("retry", rich_help_panel=job_search.PANEL)(job_search.retry_job)
 
 
 @app.callback(invoke_without_command=True)
@@ -64,9 +75,8 @@ def show_job(context: typer.Context, job_id: JobId, as_json: JsonFlag = False) -
     if as_json:
         print_json({"job": job, "timeline": [event.model_dump(mode="json") for event in timeline]})
         return
-    print_record(_fields(job))
-    typer.echo()
-    print_table(("AT", "EVENT", "ATTEMPT", "DETAIL"), map(_event_row, timeline), empty="Nothing happened yet.")
+    print_record(job_fields(job))
+    print_timeline(timeline)
 
 
 @app.command("download")
@@ -92,42 +102,25 @@ def download_job(
 
 
 @app.command("cancel")
-def cancel_job(context: typer.Context, job_id: JobId, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
-    """Stop a job and get its credits back."""
-    with open_plane(context) as plane:
+def cancel_job(
+    context: typer.Context,
+    job_id: JobId,
+    any_tenant: Annotated[
+        bool, typer.Option("--any-tenant", help="Also where it is another tenant's (administrators).")
+    ] = False,
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Stop a job; its credits are given back."""
+    with job_search.open_jobs(context) as plane:
         confirm(f"Cancel job {job_id}?", yes=yes)
-        job = plane.cancel(job_id)
+        job = plane.cancel_any_job(job_id) if any_tenant else plane.cancel(job_id)
     if as_json:
         print_json(job)
     elif job.status.is_final:
         say(f"Job {job_id} is {job.status}.")
     else:
         say(f"Job {job_id} stops as soon as its worker hears of it.")
-
-
-def _fields(job: JobView) -> list[tuple[str, object]]:
-    fields: list[tuple[str, object]] = [
-        ("job", job.id),
-        ("effect", f"{job.effect_name} ({job.effect})"),
-        ("state", state_text(job)),
-        ("attempt", f"{job.attempt} of {job.max_attempts}"),
-        ("credits", job.credits_cost),
-        *((f"value {key}", value) for key, value in job.values.items()),
-        ("created", job.created_at),
-        ("started", job.started_at),
-        ("finished", job.finished_at),
-    ]
-    if job.error is not None:
-        fields += [("error", job.error.message), ("code", job.error.code)]
-        fields += [("node", f"{job.error.node_id} {job.error.node_type or ''}")] if job.error.node_id else []
-        fields += [("input", job.error.input_name)] if job.error.input_name else []
-    if job.output_url is not None:
-        fields += [("output", f"{job.output_mime_type}, {size_text(job.output_size)}"), ("url", job.output_url)]
-    return fields
-
-
-def _event_row(event: JobEventView) -> tuple[object, ...]:
-    return event.at, event.event, event.attempt, event.detail
 
 
 def _seconds(job: JobView) -> str:

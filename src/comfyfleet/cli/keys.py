@@ -8,6 +8,7 @@ from comfyfleet.cli.options import JsonFlag, Tenant, YesFlag, confirm, examples
 from comfyfleet.cli.output import print_json, print_record, print_table, say
 from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import open_plane
+from comfyfleet.core.roles import Role
 from comfyfleet.protocol.api import NewKey
 
 app = typer.Typer(no_args_is_help=True, help="API keys: list, create, revoke.")
@@ -21,8 +22,8 @@ def list_keys(context: typer.Context, tenant: Tenant = None, as_json: JsonFlag =
     if as_json:
         print_json(keys)
         return
-    rows = [(key.id, key.name, key.hint, key.created_at, key.last_used_at, key.revoked_at) for key in keys]
-    print_table(("ID", "NAME", "KEY", "CREATED", "LAST USED", "REVOKED"), rows, empty="There are no keys.")
+    rows = [(key.id, key.name, key.role, key.hint, key.created_at, key.last_used_at, key.revoked_at) for key in keys]
+    print_table(("ID", "NAME", "ROLE", "KEY", "CREATED", "LAST USED", "REVOKED"), rows, empty="There are no keys.")
 
 
 @app.command("create", epilog=examples("export COMFYFLEET_API_KEY=$(comfyfleet keys create laptop)"))
@@ -30,10 +31,13 @@ def create_key(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What it is for.")],
     tenant: Tenant = None,
+    role: Annotated[
+        Role | None, typer.Option(help="What it may do: your own role, or for another tenant `user`, if left out.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make an API key. Its token is printed this once."""
-    request = make(NewKey, name=name)
+    request = make(NewKey, name=name, role=role)
     with open_plane(context) as plane:
         made = plane.create_key(request, tenant)
     if as_json:

@@ -25,20 +25,14 @@ from comfyfleet.protocol.api import (
     JobEventView,
     JobView,
     KeyView,
-    LedgerEntryView,
     Me,
     NewEffect,
     NewFleet,
-    NewGrant,
     NewJob,
     NewKey,
     NewKeyView,
-    NewTenant,
     NewUpload,
-    NewUser,
-    NewUserView,
     NewWorkflow,
-    TenantView,
     UploadTicket,
     WorkerView,
     WorkflowView,
@@ -205,30 +199,6 @@ class ControlPlane:
         """Ask for a job to be stopped; one that runs stops a little later."""
         return self._send(JobView, "POST", f"/api/jobs/{job_id}/cancel")
 
-    def tenants(self) -> list[TenantView]:
-        """Return all tenants."""
-        return self._get(list[TenantView], "/api/tenants")
-
-    def tenant(self, slug: str) -> TenantView:
-        """Return one tenant."""
-        return self._get(TenantView, f"/api/tenants/{_part(slug)}")
-
-    def create_tenant(self, tenant: NewTenant) -> TenantView:
-        """Make a tenant."""
-        return self._send(TenantView, "POST", "/api/tenants", tenant)
-
-    def ledger(self, slug: str, *, before: int | None = None, limit: int | None = None) -> Page[LedgerEntryView]:
-        """Return a page of a tenant's ledger, newest first."""
-        return self._get(Page[LedgerEntryView], f"/api/tenants/{_part(slug)}/ledger", before=before, limit=limit)
-
-    def grant(self, slug: str, grant: NewGrant) -> TenantView:
-        """Give credits to a tenant."""
-        return self._send(TenantView, "POST", f"/api/tenants/{_part(slug)}/grants", grant)
-
-    def add_user(self, slug: str, user: NewUser) -> NewUserView:
-        """Add a person to a tenant; the answer holds a one-time password."""
-        return self._send(NewUserView, "POST", f"/api/tenants/{_part(slug)}/users", user)
-
     def keys(self, tenant: str | None = None) -> list[KeyView]:
         """Return the API keys of the caller's tenant, or of another one for an administrator."""
         return self._get(list[KeyView], "/api/keys", tenant=tenant)
@@ -254,7 +224,8 @@ class ControlPlane:
         headers: dict[str, str] | None = None,
         **query: str | None,
     ) -> Wanted:
-        json = None if body is None else body.model_dump(mode="json")
+        # In a change, what is left out stays as it is, and null can mean something of its own.
+        json = None if body is None else body.model_dump(mode="json", exclude_unset=method == "PATCH")
         return _parse(wanted, self._call(method, path, json=json, headers=headers, params=_given(**query)))
 
     def _call(self, method: str, path: str, **parts: Any) -> Any:

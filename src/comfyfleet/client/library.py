@@ -95,10 +95,26 @@ class LibraryPlane(ControlPlane):
         return self._send(AssetUploadView, "POST", "/api/assets/imports", new)
 
     def audit(
-        self, *, subject: str | None = None, before: int | None = None, limit: int | None = None
+        self,
+        text: str | None = None,
+        *,
+        subject: str | None = None,
+        action: str | None = None,
+        actor: str | None = None,
+        before: int | None = None,
+        limit: int | None = None,
     ) -> Page[AuditEntryView]:
-        """Return a page of acts, newest first."""
-        return self._get(Page[AuditEntryView], "/api/audit", subject=subject, before=before, limit=limit)
+        """Return a page of acts, newest first; `action` is a beginning, and `text` is looked for in everything."""
+        return self._get(
+            Page[AuditEntryView],
+            "/api/audit",
+            q=text,
+            subject=subject,
+            action=action,
+            actor=actor,
+            before=before,
+            limit=limit,
+        )
 
     def put_part(self, part: SignedPart, content: Iterable[bytes]) -> httpx.Response:
         """PUT a part to its signed URL, which opens by itself. Safe to call from several threads.

@@ -19,3 +19,7 @@ class Role(StrEnum):
     def can_operate(self) -> bool:
         """Whether this role may change what belongs to all tenants."""
         return self is Role.OPERATOR
+
+    def covers(self, other: "Role") -> bool:
+        """Whether who has this role may do all that one with the other may."""
+        return (self.can_view or not other.can_view) and (self.can_operate or not other.can_operate)

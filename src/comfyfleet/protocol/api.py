@@ -1,7 +1,7 @@
 """Wire models of the public and administrative JSON API."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,9 +10,12 @@ from comfyfleet.core.jobs import MAX_PRIORITY, MIN_PRIORITY, JobEvent, JobStatus
 from comfyfleet.core.properties import Property, PropertyType
 from comfyfleet.core.roles import Role
 
+NO_NUL: Final = r"^[^\x00]*$"
+"""What Postgres can store of a text."""
+
 Scalar = str | bool | int | float
 Slug = Annotated[str, Field(min_length=1, max_length=64)]
-Name = Annotated[str, Field(min_length=1, max_length=300)]
+Name = Annotated[str, Field(min_length=1, max_length=300, pattern=NO_NUL)]
 
 
 class Strict(BaseModel):
@@ -261,12 +264,13 @@ class BalanceView(BaseModel):
 
 
 class TenantView(BaseModel):
-    """A tenant and its balance."""
+    """A tenant, its balance, and how many of its jobs may be open at a time, null for any number."""
 
     id: str
     name: str
     slug: str
     balance: BalanceView
+    max_open_jobs: int | None
     created_at: datetime
 
 
@@ -274,7 +278,7 @@ class NewGrant(Strict):
     """Credits for a tenant, with the reason."""
 
     amount: int = Field(gt=0, le=1_000_000_000)
-    reason: str = Field(min_length=1, max_length=1000)
+    reason: str = Field(min_length=1, max_length=1000, pattern=NO_NUL)
 
 
 class LedgerEntryView(BaseModel):
@@ -291,7 +295,7 @@ class LedgerEntryView(BaseModel):
 class NewUser(Strict):
     """A person of a tenant; the answer holds a one-time password."""
 
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
+    email: str = Field(pattern=r"^[^@\s\x00]+@[^@\s\x00]+$", max_length=320)
     role: Role = Role.USER
 
 
@@ -304,9 +308,10 @@ class NewUserView(BaseModel):
 
 
 class NewKey(Strict):
-    """An API key to make."""
+    """An API key to make; without a role it gets the caller's own, or for another tenant that of a user."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=200, pattern=NO_NUL)
+    role: Role | None = None
 
 
 class KeyView(BaseModel):
@@ -314,6 +319,7 @@ class KeyView(BaseModel):
 
     id: str
     name: str
+    role: Role
     hint: str
     created_at: datetime
     last_used_at: datetime | None

@@ -2,20 +2,17 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from comfyfleet.core.assets import AssetKind
 from comfyfleet.core.bundles import Action
-from comfyfleet.protocol.api import Slug, Strict
+from comfyfleet.protocol.api import NO_NUL, Slug, Strict
 
 Reference = Annotated[str, Field(min_length=1, max_length=1000)]
 BundleName = Annotated[str, Field(max_length=100, pattern=r"^\w[^/\\@?#\x00-\x1f\x7f]*$")]
 """A bundle's name stands in addresses and before `@version`."""
-
-
-_NO_NUL: Final = r"^[^\x00]*$"  # which Postgres cannot store
 
 
 class NewEntry(Strict):
@@ -34,13 +31,13 @@ class NewBundle(Strict):
     """
 
     name: BundleName | None = None
-    notes: str | None = Field(default=None, max_length=5000, pattern=_NO_NUL)
+    notes: str | None = Field(default=None, max_length=5000, pattern=NO_NUL)
     entries: list[NewEntry] = Field(default_factory=list, max_length=10_000)
     for_workflows: list[Slug] = Field(default_factory=list, max_length=200)
     documents: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=50)
     previous: Reference | None = None
     remove: list[Reference] = Field(default_factory=list, max_length=10_000)
-    requirements_lock: str | None = Field(default=None, max_length=1_000_000, pattern=_NO_NUL)
+    requirements_lock: str | None = Field(default=None, max_length=1_000_000, pattern=NO_NUL)
     accept_missing: bool = False
 
 

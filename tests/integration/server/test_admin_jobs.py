@@ -5,16 +5,16 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.control_plane import ControlPlane, TenantAccess
-from tests.support.operator import Operating
+from tests.support.operator import OperatorAccess
 from tests.support.simple_worker import SimpleWorker, lease_of
 
 PROMPT = {"prompt": "a red fox"}
 
 
 @pytest.fixture
-def operator(control_plane: ControlPlane) -> Operating:
+def operator(control_plane: ControlPlane) -> OperatorAccess:
     """Return the operator."""
-    return Operating(control_plane)
+    return OperatorAccess(control_plane)
 
 
 async def failed_job(tenant: TenantAccess, worker: SimpleWorker, **error: Any) -> int:
@@ -27,7 +27,7 @@ async def failed_job(tenant: TenantAccess, worker: SimpleWorker, **error: Any) -
 
 
 async def test_a_job_is_shown_with_all_that_happened_to_it(
-    operator: Operating, tenant: TenantAccess, worker: SimpleWorker
+    operator: OperatorAccess, tenant: TenantAccess, worker: SimpleWorker
 ) -> None:
     job = await tenant.submit("caption-video", **PROMPT)
     first = await worker.lease()
@@ -50,7 +50,9 @@ async def test_a_job_is_shown_with_all_that_happened_to_it(
         assert (await anyone.get(shown["output_url"])).content == b"rendered"
 
 
-async def test_an_error_is_shown_at_its_node(operator: Operating, tenant: TenantAccess, worker: SimpleWorker) -> None:
+async def test_an_error_is_shown_at_its_node(
+    operator: OperatorAccess, tenant: TenantAccess, worker: SimpleWorker
+) -> None:
     job_id = await failed_job(tenant, worker)
     nodes = (await operator.get(f"/admin/jobs/{job_id}"))["nodes"]
     node = next(node for node in nodes if node["class_type"] == "TextOverlay")
@@ -61,13 +63,13 @@ async def test_an_error_is_shown_at_its_node(operator: Operating, tenant: Tenant
     assert node["title"]
 
 
-async def test_an_unknown_job_is_not_found(operator: Operating) -> None:
+async def test_an_unknown_job_is_not_found(operator: OperatorAccess) -> None:
     for method, verb in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry")):
-        assert await operator.refusal(method, f"/admin/jobs/4711{verb}") == (404, "job_not_found")
+        assert await operator.refused(method, f"/admin/jobs/4711{verb}") == (404, "job_not_found")
 
 
 async def test_an_operator_cancels_a_job_of_any_tenant(
-    operator: Operating, tenant: TenantAccess, worker: SimpleWorker
+    operator: OperatorAccess, tenant: TenantAccess, worker: SimpleWorker
 ) -> None:
     running = await tenant.submit()
     leased = await worker.lease()
@@ -78,25 +80,25 @@ async def test_an_operator_cancels_a_job_of_any_tenant(
     assert (await worker.call("heartbeat", **lease_of(leased))).json()["data"]["cancel_requested"]
     assert await tenant.ledger() == [("reserve", 2), ("reserve", 2), ("refund", 2)]
     await operator.data("POST", f"/admin/jobs/{running['id']}/cancel")
-    acts = await operator.acts("job.cancel")
-    assert [(subject, detail) for _, subject, detail in acts] == [
+    acts = await operator.noted("job.cancel")
+    assert [(subject, detail) for subject, detail in acts] == [
         (str(job["id"]), {"tenant": "alpha", "effect": "invert-video"}) for job in (queued, running)
     ]
 
 
 async def test_a_completed_job_is_neither_canceled_nor_done_again(
-    operator: Operating, tenant: TenantAccess, worker: SimpleWorker
+    operator: OperatorAccess, tenant: TenantAccess, worker: SimpleWorker
 ) -> None:
     job = await tenant.submit()
-    assert await operator.refusal("POST", f"/admin/jobs/{job['id']}/retry") == (409, "nothing_to_retry")
+    assert await operator.refused("POST", f"/admin/jobs/{job['id']}/retry") == (409, "nothing_to_retry")
     await worker.render()
-    assert await operator.refusal("POST", f"/admin/jobs/{job['id']}/retry") == (409, "nothing_to_retry")
-    assert await operator.refusal("POST", f"/admin/jobs/{job['id']}/cancel") == (409, "job_finished")
-    assert await operator.acts("job.") == []
+    assert await operator.refused("POST", f"/admin/jobs/{job['id']}/retry") == (409, "nothing_to_retry")
+    assert await operator.refused("POST", f"/admin/jobs/{job['id']}/cancel") == (409, "job_finished")
+    assert await operator.noted("job.") == []
 
 
 async def test_a_failed_job_is_done_again_as_a_new_job_that_is_paid_anew(
-    operator: Operating, tenant: TenantAccess, worker: SimpleWorker
+    operator: OperatorAccess, tenant: TenantAccess, worker: SimpleWorker
 ) -> None:
     job_id = await failed_job(tenant, worker)
     before = await tenant.balance()
@@ -114,28 +116,28 @@ async def test_a_failed_job_is_done_again_as_a_new_job_that_is_paid_anew(
         "failed",
         [(again["id"], "completed")],
     )
-    acts = await operator.acts("job.retry")
-    assert [(subject, detail["job"]) for _, subject, detail in acts] == [(str(job_id), again["id"])]
+    acts = await operator.noted("job.retry")
+    assert [(subject, detail["job"]) for subject, detail in acts] == [(str(job_id), again["id"])]
     found = await operator.get("/admin/jobs", q="fox")
     assert [job["id"] for job in found["items"]] == [again["id"], job_id]
 
 
 async def test_a_job_is_done_again_once_at_a_time(
-    operator: Operating, tenant: TenantAccess, worker: SimpleWorker
+    operator: OperatorAccess, tenant: TenantAccess, worker: SimpleWorker
 ) -> None:
     job_id = await failed_job(tenant, worker)
     again = await operator.data("POST", f"/admin/jobs/{job_id}/retry")
-    assert await operator.refusal("POST", f"/admin/jobs/{job_id}/retry") == (409, "retried_already")
+    assert await operator.refused("POST", f"/admin/jobs/{job_id}/retry") == (409, "retried_already")
     await operator.data("POST", f"/admin/jobs/{again['id']}/cancel")
     assert (await operator.data("POST", f"/admin/jobs/{job_id}/retry"))["retry_of"] == job_id
 
 
 async def test_a_tenant_without_credits_gets_no_retry(control_plane: ControlPlane, worker: SimpleWorker) -> None:
     poor = await control_plane.new_tenant("poor", balance=3)
-    operator = Operating(control_plane)
+    operator = OperatorAccess(control_plane)
     job_id = await failed_job(poor, worker)
     await poor.submit("invert-video")
-    assert await operator.refusal("POST", f"/admin/jobs/{job_id}/retry") == (402, "credits_insufficient")
+    assert await operator.refused("POST", f"/admin/jobs/{job_id}/retry") == (402, "credits_insufficient")
     assert (await operator.get(f"/admin/jobs/{job_id}"))["retries"] == []
 
 

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from tests.support.control_plane import ControlPlane, TenantAccess
-from tests.support.operator import Operating
+from tests.support.operator import OperatorAccess
 from tests.support.simple_worker import SimpleWorker, lease_of
 
 
 @pytest.fixture
-def operator(control_plane: ControlPlane) -> Operating:
+def operator(control_plane: ControlPlane) -> OperatorAccess:
     """Return the operator."""
-    return Operating(control_plane)
+    return OperatorAccess(control_plane)
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ async def jobs(control_plane: ControlPlane, tenant: TenantAccess, worker: Simple
     ],
 )
 async def test_jobs_are_found(
-    operator: Operating, jobs: dict[str, int], query: dict[str, Any], found: list[str]
+    operator: OperatorAccess, jobs: dict[str, int], query: dict[str, Any], found: list[str]
 ) -> None:
     page = await operator.get("/admin/jobs", **query)
     assert [job["id"] for job in page["items"]] == [jobs[name] for name in found]
 
 
-async def test_a_number_is_a_jobs_id(operator: Operating, jobs: dict[str, int]) -> None:
+async def test_a_number_is_a_jobs_id(operator: OperatorAccess, jobs: dict[str, int]) -> None:
     for typed in (str(jobs["failed"]), f" #{jobs['failed']} "):
         (job,) = (await operator.get("/admin/jobs", q=typed, limit=1))["items"]
         assert job["id"] == jobs["failed"]
@@ -73,7 +73,7 @@ async def test_a_number_is_a_jobs_id(operator: Operating, jobs: dict[str, int]) 
 
 
 async def test_a_long_list_is_read_page_by_page_over_gaps_between_ids(
-    control_plane: ControlPlane, operator: Operating, tenant: TenantAccess
+    control_plane: ControlPlane, operator: OperatorAccess, tenant: TenantAccess
 ) -> None:
     submitted = []
     for number in (1, 2, 700, 5_000, 1_000_000):
@@ -91,13 +91,13 @@ async def test_a_long_list_is_read_page_by_page_over_gaps_between_ids(
 
 
 @pytest.mark.parametrize("filter_", ["tenant", "effect", "worker", "fleet"])
-async def test_a_filter_by_what_does_not_exist_says_so(operator: Operating, filter_: str) -> None:
-    assert await operator.refusal("GET", "/admin/jobs", **{filter_: "local/nobody"}) == (404, "filter_unknown")
+async def test_a_filter_by_what_does_not_exist_says_so(operator: OperatorAccess, filter_: str) -> None:
+    assert await operator.refused("GET", "/admin/jobs", **{filter_: "local/nobody"}) == (404, "filter_unknown")
 
 
 @pytest.mark.parametrize("query", [{"q": "a\x00b"}, {"tenant": "\x00"}, {"limit": 201}, {"q": "a" * 201}])
-async def test_a_search_is_bounded(operator: Operating, query: dict[str, Any]) -> None:
-    assert await operator.refusal("GET", "/admin/jobs", **query) == (422, "request_invalid")
+async def test_a_search_is_bounded(operator: OperatorAccess, query: dict[str, Any]) -> None:
+    assert await operator.refused("GET", "/admin/jobs", **query) == (422, "request_invalid")
 
 
 async def test_a_tenant_searches_nothing_of_others(tenant: TenantAccess) -> None:

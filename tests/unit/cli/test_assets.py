@@ -179,3 +179,6 @@ def test_the_audit_is_listed(fleet: Fleet, fake_plane: "FakePlane") -> None:
         assert words in result.stdout
     assert f"More: comfyfleet audit list --subject {'ab' * 32} --before 5" in result.stderr
     assert fake_plane.received[0].query == {"subject": "ab" * 32, "limit": "50"}
+    searched = fleet("audit", "list", "ink", "--action", "asset.", "--actor", "a@b.c", "-n", "1")
+    assert "More: comfyfleet audit list ink --action asset. --actor a@b.c --before 5" in searched.stderr
+    assert fake_plane.received[1].query == {"q": "ink", "action": "asset.", "actor": "a@b.c", "limit": "1"}

@@ -26,6 +26,7 @@ from comfyfleet.protocol.api import (
     WorkerView,
     WorkflowView,
 )
+from comfyfleet.protocol.tenants import TenantPage
 from comfyfleet.protocol.envelope import Page
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ Fleet = Callable[..., Result]
 
 NOW = datetime(2026, 2, 20, 12, 34, 56, tzinfo=UTC)
 BALANCE = BalanceView(available=7, reserved=3, consumed=1)
-TENANT = TenantView(id="t-1", name="Acme", slug="acme", balance=BALANCE, created_at=NOW)
-KEY = KeyView(id="k-1", name="laptop", hint="…x9", created_at=NOW, last_used_at=None, revoked_at=None)
+TENANT = TenantView(id="t-1", name="Acme", slug="acme", balance=BALANCE, max_open_jobs=None, created_at=NOW)
+KEY = KeyView(id="k-1", name="laptop", role=Role.USER, hint="…x9", created_at=NOW, last_used_at=None, revoked_at=None)
 WORKFLOW = WorkflowView(
     id=1,
     name="Flow",
@@ -243,13 +244,14 @@ def test_tenants_get_credits_and_people(fleet: Fleet, fake_plane: "FakePlane") -
     fake_plane.says("POST", "/api/tenants/acme/users", user, status=201)
     entry = LedgerEntryView(id=5, kind=EntryKind.GRANT, amount=10, job_id=None, reason="start", at=NOW)
     fake_plane.says("GET", "/api/tenants/acme/ledger", Page(items=[entry], next_before=None))
-    fake_plane.says("GET", "/api/tenants", [TENANT])
+    fake_plane.says("GET", "/api/tenants", TenantPage(items=[TENANT], total=2))
     assert "acme" in fleet("tenants", "create", "acme", "--name", "Acme").stdout
     assert fleet("tenants", "grant", "acme", "10", "--reason", "start").exit_code == 0
     assert "once-only" in fleet("tenants", "add-user", "acme", "a@b.c", "--role", "operator").stdout
     assert fleet("tenants", "add-user", "acme", "nobody").exit_code == 2
     assert "grant" in fleet("tenants", "ledger", "acme").stdout
-    assert json.loads(fleet("tenants", "list", "--json").stdout)[0]["balance"]["available"] == 7
+    assert "More: comfyfleet tenants list ac --offset 1" in fleet("tenants", "list", "ac", "-n", "1").stderr
+    assert json.loads(fleet("tenants", "list", "--json").stdout)["items"][0]["balance"]["available"] == 7
     assert fake_plane.of("POST", "/api/tenants/acme/grants")[0].json == {"amount": 10, "reason": "start"}
     assert fake_plane.of("POST", "/api/tenants/acme/users")[0].json == {"email": "a@b.c", "role": "operator"}
 

@@ -56,7 +56,7 @@ def test_the_names_in_a_path_are_quoted(client: ControlPlane, fake_plane: "FakeP
 
 
 def test_another_tenants_keys_are_asked_for_by_its_slug(client: ControlPlane, fake_plane: "FakePlane") -> None:
-    key = KeyView(id="k", name="n", hint="…1", created_at=NOW, last_used_at=None, revoked_at=None)
+    key = KeyView(id="k", name="n", role=Role.USER, hint="…1", created_at=NOW, last_used_at=None, revoked_at=None)
     fake_plane.says("GET", "/api/keys", [key])
     fake_plane.says("DELETE", "/api/keys/k", None)
     assert client.keys("acme") == [key]

@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet import names
+from comfyfleet.protocol.api import NO_NUL
 from comfyfleet.server.auth.principal import (
     AdminOnly,
     CrossSiteRefused,
@@ -28,8 +29,11 @@ RowId = Annotated[int, Path(ge=1, le=MAX_BIG_ID)]
 Before = Annotated[int | None, Query(ge=1, le=MAX_BIG_ID)]
 """The id that the page before ended with, in a list that is newest first."""
 
-Words = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
-"""What somebody looks for, or the name of something; without NUL, which Postgres refuses."""
+Name = Annotated[str, Path(max_length=200, pattern=NO_NUL)]
+"""The name of something, as a part of a path."""
+
+Words = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
+"""What somebody looks for, or the name of something."""
 
 
 def wiring_of(request: Request) -> Wiring:

@@ -37,4 +37,4 @@ async def retry(session: AsyncSession, wiring: Wiring, operator: Principal, job_
 
 async def _about(session: AsyncSession, job: Job) -> dict[str, object]:
     tenant = await tenants.tenant_by_id(session, job.tenant_id)
-    return {"tenant": tenant.slug if tenant else None, "effect": job.effect.slug}
+    return {"tenant": tenant.slug, "effect": job.effect.slug}

@@ -45,11 +45,20 @@ async def tenant_of(
 ) -> Tenant:
     """Return the caller's tenant, or the one named, for a caller who may see it, or change what it has."""
     if slug is None:
-        tenant = await repository.tenant_by_id(session, principal.tenant_id)
-    else:
-        if not (principal.role.can_operate if is_to_change else principal.role.can_view):
-            raise AdminOnly("Only an administrator may name a tenant.", hint="Leave the tenant out.")
-        tenant = await repository.tenant_by_slug(session, slug)
+        return await own(session, principal)
+    if not (principal.role.can_operate if is_to_change else principal.role.can_view):
+        raise AdminOnly("Only an administrator may name a tenant.", hint="Leave the tenant out.")
+    return await find(session, slug)
+
+
+async def own(session: AsyncSession, principal: Principal) -> Tenant:
+    """Return the caller's tenant."""
+    return await repository.tenant_by_id(session, principal.tenant_id)
+
+
+async def find(session: AsyncSession, slug: str) -> Tenant:
+    """Return a tenant; raise `TenantNotFound`."""
+    tenant = await repository.tenant_by_slug(session, slug)
     if tenant is None:
         raise TenantNotFound(f"There is no tenant '{slug}'.", hint="List them with `comfyfleet tenants list`.")
     return tenant
