@@ -17,6 +17,7 @@ from comfyfleet.cli import (
     machine,
     program,
     run,
+    system,
     tenants,
     workflows,
 )
@@ -81,6 +82,7 @@ app.add_typer(fleets.app, name="fleets", rich_help_panel="For administrators")
 app.add_typer(fleets.workers_app, name="workers", rich_help_panel="For administrators")
 app.add_typer(tenants.app, name="tenants", rich_help_panel="For administrators")
 app.add_typer(audit.app, name="audit", rich_help_panel="For administrators")
+app.command(rich_help_panel="For administrators")(system.system)
 app.add_typer(machine.app, name="machine", rich_help_panel="For machines")
 app.add_typer(program.comfyui_app, name="comfyui", rich_help_panel="For machines")
 app.command(rich_help_panel="For machines")(program.worker)

@@ -23,6 +23,7 @@ from comfyfleet.server.jobs import routes as jobs
 from comfyfleet.server.jobs import worker_routes
 from comfyfleet.server.maintenance import maintain_forever
 from comfyfleet.server.objects.routes import make_router
+from comfyfleet.server.system import routes as system
 from comfyfleet.server.tenants import key_routes, people_routes
 from comfyfleet.server.tenants import routes as tenants
 from comfyfleet.server.uploads import routes as uploads
@@ -39,7 +40,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     app.state.arrivals = Arrivals(wiring)
     install_error_handlers(app)
     slices = (auth, audit, tenants, asset_uploads, assets, workflows, bundles, effects, fleets, workers, uploads, jobs)
-    for slice_ in (*slices, people_routes, key_routes, admin_jobs, worker_routes):
+    for slice_ in (*slices, people_routes, key_routes, system, admin_jobs, worker_routes):
         app.include_router(slice_.router)
     app.include_router(make_router(wiring.disk_stores))
     app.add_api_route("/healthz", _health, methods=["GET"])
