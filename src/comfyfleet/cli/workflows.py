@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from comfyfleet import names
+from comfyfleet.cli import workflow_versions
 from comfyfleet.cli.bundle_entries import read_document
 from comfyfleet.cli.bundle_tables import name_of, show_needs
 from comfyfleet.cli.bundles import open_bundles
@@ -18,6 +19,12 @@ from comfyfleet.cli.session import is_found, open_plane
 from comfyfleet.protocol.api import NewWorkflow, PropertyModel
 
 app = typer.Typer(no_args_is_help=True, help="Workflows of ComfyUI: list, show, import, analyze (administrators).")
+
+for verb in ("propose", "versions", "diff", "restore", "fleets", "activate", "deactivate", "delete"):
+    app.command(verb)(getattr(workflow_versions, verb))
+app.command("test-run", epilog=examples("comfyfleet workflows test-run my-flow --fleet gpu-default -i clip.mp4"))(
+    workflow_versions.run_test
+)
 
 
 @app.command("list")

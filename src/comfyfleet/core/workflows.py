@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from comfyfleet.core.errors import Invalid
@@ -39,13 +41,26 @@ def check_slug(slug: str) -> str:
 
 
 def check_workflow(spec: WorkflowSpec) -> None:
-    """Raise `WorkflowInvalid` with what to do unless output node, properties and bindings fit the graph."""
-    _check_output(spec)
-    _check_keys(spec.properties)
-    _check_primary(spec.properties)
+    """Raise what `problems_of` finds first, unless output node, properties and bindings fit the graph."""
+    for problem in problems_of(spec):
+        raise problem
+
+
+def problems_of(spec: WorkflowSpec) -> Iterator[Invalid]:
+    """Yield every reason why a workflow cannot be imported, each with what to do."""
+    yield from _found(lambda: _check_output(spec))
+    yield from _found(lambda: _check_keys(spec.properties))
+    yield from _found(lambda: _check_primary(spec.properties))
     for prop in spec.properties:
-        _check_property(prop)
-        _check_binding(spec.graph, prop)
+        yield from _found(partial(_check_property, prop))
+        yield from _found(partial(_check_binding, spec.graph, prop))
+
+
+def _found(check: Callable[[], None]) -> Iterator[Invalid]:
+    try:
+        check()
+    except Invalid as problem:
+        yield problem
 
 
 def _check_output(spec: WorkflowSpec) -> None:

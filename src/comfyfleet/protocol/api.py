@@ -74,6 +74,7 @@ class WorkflowView(BaseModel):
     slug: str
     description: str
     is_active: bool
+    version: int = 1
     comfyui_workflow_path: str
     output_node_id: str
     output_extension: str

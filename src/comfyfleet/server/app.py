@@ -18,9 +18,10 @@ from comfyfleet.server.bundles import routes as bundles
 from comfyfleet.server.effects import routes as effects
 from comfyfleet.server.errors import install_error_handlers
 from comfyfleet.server.fleets import routes as fleets
+from comfyfleet.server.fleets import workflow_routes
 from comfyfleet.server.jobs import admin_routes as admin_jobs
 from comfyfleet.server.jobs import routes as jobs
-from comfyfleet.server.jobs import worker_routes
+from comfyfleet.server.jobs import testing_routes, worker_routes
 from comfyfleet.server.maintenance import maintain_forever
 from comfyfleet.server.objects.routes import make_router
 from comfyfleet.server.system import routes as system
@@ -42,6 +43,8 @@ def create_app(wiring: Wiring) -> FastAPI:
     slices = (auth, audit, tenants, asset_uploads, assets, workflows, bundles, effects, fleets, workers, uploads, jobs)
     for slice_ in (*slices, people_routes, key_routes, system, admin_jobs, worker_routes):
         app.include_router(slice_.router)
+    for router in (workflow_routes.router, testing_routes.router):
+        app.include_router(router)
     app.include_router(make_router(wiring.disk_stores))
     app.add_api_route("/healthz", _health, methods=["GET"])
     return app

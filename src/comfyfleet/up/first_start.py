@@ -30,9 +30,10 @@ async def prepare(wiring: Wiring, fleet_slug: str) -> str | None:
     """Make what is missing. Return the administrator's one-time password at the very first start, else None."""
     async with wiring.sessions.begin() as session:
         password = await _first_administrator(session)
-    await _seed_workflows(wiring)
+        machine = await _this_machine(session)
+    await _seed_workflows(wiring, machine)
     async with wiring.sessions.begin() as session:
-        await _seed_fleet_and_effects(session, await _this_machine(session), wiring.settings.stage, fleet_slug)
+        await _seed_fleet_and_effects(session, machine, wiring.settings.stage, fleet_slug)
     return password
 
 
@@ -69,12 +70,12 @@ async def _local_tenant(session: AsyncSession) -> Tenant:
     return tenant or await tenants.create_tenant(session, LOCAL_TENANT, "This machine")
 
 
-async def _seed_workflows(wiring: Wiring) -> None:
+async def _seed_workflows(wiring: Wiring, machine: Principal) -> None:
     async with wiring.sessions.begin() as session:
         present = set(await workflow_repository.by_slugs(session, [new.slug for new in seed_workflows()]))
     for new in seed_workflows():
         if new.slug not in present:
-            await workflows.import_workflow(wiring, new)
+            await workflows.import_workflow(wiring, machine, new)
 
 
 async def _this_machine(session: AsyncSession) -> Principal:

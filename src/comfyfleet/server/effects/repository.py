@@ -11,6 +11,11 @@ async def by_slug(session: AsyncSession, slug: str) -> Effect | None:
     return await session.scalar(select(Effect).where(Effect.slug == slug))
 
 
+async def test_effect(session: AsyncSession, workflow_id: int) -> Effect | None:
+    """Find the effect behind a workflow's test runs."""
+    return await session.scalar(select(Effect).where(Effect.workflow_id == workflow_id, Effect.is_test))
+
+
 async def active(session: AsyncSession) -> list[Effect]:
     """Return the effects that the public can run, by name."""
     query = select(Effect).join(Workflow, Workflow.id == Effect.workflow_id)

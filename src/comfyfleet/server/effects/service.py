@@ -33,6 +33,28 @@ async def find_active(session: AsyncSession, slug: str) -> Effect:
     return effect
 
 
+async def find_test(session: AsyncSession, slug: str) -> Effect:
+    """Return the effect behind the test runs of a workflow, by its own slug."""
+    effect = await repository.by_slug(session, slug)
+    if effect is None or not effect.is_test:
+        raise _not_found(slug)
+    return effect
+
+
+async def effect_for_tests(session: AsyncSession, workflow: Workflow) -> Effect:
+    """Return the effect behind a workflow's test runs: it costs nothing, and no list shows it. Made on demand."""
+    slug = f"test-{workflow.slug}"[:64]
+    known = await repository.test_effect(session, workflow.id)
+    if known is not None:
+        return known
+    if await repository.by_slug(session, slug) is not None:
+        slug = f"test-{workflow.id}"
+    effect = Effect(slug=slug, name=workflow.name, description="", workflow=workflow, property_overrides={})
+    effect.credits_cost, effect.is_active, effect.is_test, effect.position = 0, False, True, 0
+    await repository.insert(session, effect)
+    return effect
+
+
 async def create(session: AsyncSession, new: NewEffect) -> Effect:
     """Make an effect on a workflow."""
     check_slug(new.slug)

@@ -58,6 +58,15 @@ async def set_workflows(session: AsyncSession, fleet_id: int, workflow_ids: list
         await session.execute(insert(FleetWorkflow).on_conflict_do_nothing(), rows)
 
 
+async def set_fleets(session: AsyncSession, workflow_id: int, fleet_ids: list[int]) -> None:
+    """Make exactly these fleets serve a workflow."""
+    gone = delete(FleetWorkflow).where(FleetWorkflow.workflow_id == workflow_id)
+    await session.execute(gone.where(FleetWorkflow.fleet_id.not_in(fleet_ids)))
+    rows = [{"fleet_id": fleet_id, "workflow_id": workflow_id} for fleet_id in fleet_ids]
+    if rows:
+        await session.execute(insert(FleetWorkflow).on_conflict_do_nothing(), rows)
+
+
 async def serving(session: AsyncSession, stage: str, workflow_id: int) -> int | None:
     """Return the id of the fleet of a stage that serves a workflow and has the fewest jobs, or None."""
     depth = (

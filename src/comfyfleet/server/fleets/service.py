@@ -7,7 +7,7 @@ from comfyfleet.core.workflows import check_slug
 from comfyfleet.server.audit import service as audit
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.fleets import repository
-from comfyfleet.server.models import Fleet
+from comfyfleet.server.models import Fleet, Workflow
 from comfyfleet.server.workflows import repository as workflows
 from comfyfleet.server.workflows.service import not_found
 
@@ -88,6 +88,13 @@ async def assign(session: AsyncSession, principal: Principal, fleet: Fleet, slug
         raise not_found(missing[0])
     await repository.set_workflows(session, fleet.id, [workflow.id for workflow in found.values()])
     await audit.record(session, principal, "fleet.assign", label(fleet), {"workflows": sorted(found)})
+
+
+async def assign_workflow(session: AsyncSession, principal: Principal, workflow: Workflow, labels: list[str]) -> None:
+    """Make exactly these fleets (`stage/slug`) serve a workflow."""
+    wanted = [await find(session, *text.split("/", 1)) for text in dict.fromkeys(labels)]
+    await repository.set_fleets(session, workflow.id, [fleet.id for fleet in wanted])
+    await audit.record(session, principal, "workflow.fleets", workflow.slug, {"fleets": sorted(labels)})
 
 
 async def serving(session: AsyncSession, stage: str, workflow_id: int) -> int:

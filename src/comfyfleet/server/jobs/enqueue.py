@@ -37,8 +37,12 @@ class WrongFileType(Invalid):
     code = "wrong_file_type"
 
 
-async def enqueue(wiring: Wiring, principal: Principal, new: NewJob, idempotency_key: str | None) -> tuple[Job, bool]:
+async def enqueue(
+    wiring: Wiring, principal: Principal, new: NewJob, idempotency_key: str | None, *, test_on: int | None = None
+) -> tuple[Job, bool]:
     """Accept a job and reserve its credits, in one transaction. Return it, and whether it is new.
+
+    `test_on` is the id of the fleet for a test run, whose effect is one that no list shows.
 
     Raises:
         CreditsInsufficient: The tenant has too few credits; there is no job then.
@@ -49,16 +53,17 @@ async def enqueue(wiring: Wiring, principal: Principal, new: NewJob, idempotency
         seen = await _seen(session, principal, new, idempotency_key)
         if seen is not None:
             return seen, False
-        effect = await effects.find_active(session, new.effect)
+        effect = await _effect(session, new, test_on)
     files = await _stored_files(wiring, principal, effect, new)
     async with wiring.sessions.begin() as session:
-        effect = await effects.find_active(session, new.effect)
+        effect = await _effect(session, new, test_on)
+        fleet_id = test_on or await fleets.serving(session, wiring.settings.stage, effect.workflow_id)
         await credit_service.lock(session, principal.tenant_id)
         seen = await _seen(session, principal, new, idempotency_key)
         if seen is not None:
             return seen, False
         await admission.check(session, principal.tenant_id, effect.credits_cost)
-        job = await _make(session, wiring, principal, effect, new, files, idempotency_key)
+        job = _make(wiring, principal, effect, fleet_id, new, files, idempotency_key)
         await admission.admit(session, job)
     return job, True
 
@@ -93,11 +98,16 @@ def _check_type(prop: Property, upload: Upload) -> None:
         )
 
 
-async def _make(
-    session: AsyncSession,
+async def _effect(session: AsyncSession, new: NewJob, test_on: int | None) -> Effect:
+    find = effects.find_active if test_on is None else effects.find_test
+    return await find(session, new.effect)
+
+
+def _make(
     wiring: Wiring,
     principal: Principal,
     effect: Effect,
+    fleet_id: int,
     new: NewJob,
     files: Mapping[str, Upload],
     idempotency_key: str | None,
@@ -110,7 +120,7 @@ async def _make(
     return Job(
         tenant_id=principal.tenant_id,
         effect=effect,
-        fleet_id=await fleets.serving(session, wiring.settings.stage, effect.workflow_id),
+        fleet_id=fleet_id,
         status=JobStatus.QUEUED,
         idempotency_key=idempotency_key,
         request_hash=_hash(new),

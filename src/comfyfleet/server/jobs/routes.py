@@ -42,7 +42,7 @@ async def submit_job(
     if not is_new:
         response.status_code = 200
     async with wiring.sessions.begin() as session:
-        return Envelope(data=await _view(request, session, wiring, job))
+        return Envelope(data=await job_view(request, session, wiring, job))
 
 
 @router.get("")
@@ -58,7 +58,7 @@ async def list_jobs(
     """List the tenant's jobs, newest first."""
     jobs = await repository.page(session, principal.tenant_id, before=before, limit=limit, status=status)
     estimator = Estimator(session, wiring.clock())
-    items = [await _view(request, session, wiring, job, estimator) for job in jobs]
+    items = [await job_view(request, session, wiring, job, estimator) for job in jobs]
     return Envelope(data=Page(items=items, next_before=jobs[-1].id if len(jobs) == limit else None))
 
 
@@ -67,8 +67,7 @@ async def show_job(
     job_id: RowId, request: Request, principal: SignedIn, session: Transaction, wiring: WiringDep
 ) -> Envelope[api.JobView]:
     """Show a job."""
-    job = await service.find(session, principal, job_id)
-    return Envelope(data=await _view(request, session, wiring, job))
+    return Envelope(data=await job_view(request, session, wiring, await service.find(session, principal, job_id)))
 
 
 @router.get("/{job_id}/timeline")
@@ -84,7 +83,7 @@ async def cancel_job(
 ) -> Envelope[api.JobView]:
     """Cancel a job, or ask its worker to stop."""
     job = await service.cancel(session, wiring, principal, job_id)
-    return Envelope(data=await _view(request, session, wiring, job))
+    return Envelope(data=await job_view(request, session, wiring, job))
 
 
 @router.get("/{job_id}/events")
@@ -120,15 +119,16 @@ async def _wait(changed: asyncio.Event, *, is_queued: bool) -> bool:
 async def _current(request: Request, wiring: Wiring, principal: Principal, job_id: int) -> api.JobView:
     async with wiring.sessions.begin() as session:
         job = await service.find(session, principal, job_id)
-        return await _view(request, session, wiring, job)
+        return await job_view(request, session, wiring, job)
 
 
 def _without_url(view: api.JobView) -> api.JobView:
     return view.model_copy(update={"output_url": None})
 
 
-async def _view(
+async def job_view(
     request: Request, session: AsyncSession, wiring: Wiring, job: Job, estimator: Estimator | None = None
 ) -> api.JobView:
+    """Return a job as its owner sees it, with an address of its output that works for the caller."""
     view = await service.view(session, wiring, job, estimator)
     return view.model_copy(update={"output_url": absolute(request, view.output_url)}) if view.output_url else view

@@ -1,13 +1,13 @@
 """SQL of workflows."""
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, or_, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import defer, selectinload
 
 from comfyfleet.core.analysis import KnownAsset
 from comfyfleet.core.assets import AssetKind
-from comfyfleet.server.models import Asset, AssetName, Bundle, Fleet, FleetWorkflow, Workflow
+from comfyfleet.server.models import Asset, AssetName, Bundle, Effect, Fleet, FleetWorkflow, Workflow, WorkflowVersion
 
 
 async def by_slug(session: AsyncSession, slug: str) -> Workflow | None:
@@ -50,6 +50,54 @@ async def insert(session: AsyncSession, workflow: Workflow) -> None:
     session.add(workflow)
     await session.flush()
     await session.refresh(workflow)
+
+
+async def insert_version(session: AsyncSession, version: WorkflowVersion) -> None:
+    """Store a version."""
+    session.add(version)
+    await session.flush()
+
+
+async def versions_of(session: AsyncSession, workflow_id: int, limit: int) -> list[WorkflowVersion]:
+    """Return a workflow's versions without graph and properties, newest first."""
+    query = select(WorkflowVersion).where(WorkflowVersion.workflow_id == workflow_id)
+    query = query.options(defer(WorkflowVersion.graph), defer(WorkflowVersion.properties))
+    return list(await session.scalars(query.order_by(WorkflowVersion.version.desc()).limit(limit)))
+
+
+async def version_of(session: AsyncSession, workflow_id: int, number: int) -> WorkflowVersion | None:
+    """Find a version of a workflow."""
+    query = select(WorkflowVersion).where(WorkflowVersion.workflow_id == workflow_id)
+    return await session.scalar(query.where(WorkflowVersion.version == number))
+
+
+async def effects_of(session: AsyncSession, workflow_id: int) -> list[str]:
+    """Return the slugs of the effects that are made of a workflow, that of its test runs included."""
+    query = select(Effect.slug).where(Effect.workflow_id == workflow_id).order_by(Effect.slug)
+    return list(await session.scalars(query))
+
+
+async def delete_workflow(session: AsyncSession, workflow: Workflow) -> None:
+    """Delete a workflow, its versions, and its places in fleets."""
+    await session.execute(delete(FleetWorkflow).where(FleetWorkflow.workflow_id == workflow.id))
+    await session.delete(workflow)
+    await session.flush()
+
+
+async def page(session: AsyncSession, *, q: str, limit: int, offset: int) -> tuple[list[Workflow], int]:
+    """Return workflows with `q` in slug or name, without graph and properties, by name, and how many there are."""
+    fits = or_(*(column.icontains(q, autoescape=True) for column in (Workflow.slug, Workflow.name))) if q else true()
+    query = select(Workflow).where(fits).options(defer(Workflow.graph), defer(Workflow.properties))
+    query = query.order_by(Workflow.name, Workflow.id).limit(limit).offset(offset)
+    total = await session.scalar(select(func.count()).select_from(Workflow).where(fits)) or 0
+    return list(await session.scalars(query)), total
+
+
+async def effect_counts(session: AsyncSession, workflow_ids: list[int]) -> dict[int, int]:
+    """Return how many effects of the public are made of each workflow."""
+    query = select(Effect.workflow_id, func.count().label("size")).where(~Effect.is_test)
+    query = query.where(Effect.workflow_id.in_(workflow_ids)).group_by(Effect.workflow_id)
+    return {row.workflow_id: row.size for row in await session.execute(query)}
 
 
 async def fleet_and_bundle(session: AsyncSession, stage: str, slug: str) -> tuple[Fleet, Bundle | None] | None:

@@ -1,0 +1,130 @@
+"""Workflows: the list, a new one, and one of them. The page checks and saves by the API of the command line."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Form, Query, Request, Response
+
+from comfyfleet.core.graph_layout import NODE_WIDTH, draw
+from comfyfleet.core.graphs import parse_graph
+from comfyfleet.core.properties import PropertyType
+from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, WiringDep
+from comfyfleet.server.fleets import repository as fleets
+from comfyfleet.server.fleets import service as fleet_service
+from comfyfleet.server.workflows import repository, service, versions
+from comfyfleet.server.workflows.views import workflow_views
+from comfyfleet.web.admin import render_admin
+from comfyfleet.web.notices import done
+from comfyfleet.web.templating import clean, render
+
+router = APIRouter(prefix="/admin/workflows", include_in_schema=False)
+
+WORKFLOWS_ON_A_PAGE: Final = 50
+_VERSIONS_SHOWN: Final = 50
+_TYPES: Final = [kind.value for kind in PropertyType]
+
+Text = Annotated[str, Query(max_length=300)]
+Offset = Annotated[int, Query(ge=0, lt=2**31)]
+Number = Annotated[int, Query(ge=1, lt=2**31)]
+
+
+@router.get("")
+async def show_workflows(
+    request: Request, viewer: Viewer, session: Transaction, q: Text = "", offset: Offset = 0
+) -> Response:
+    """List workflows by name."""
+    found, total = await repository.page(session, q=clean(q.strip()), limit=WORKFLOWS_ON_A_PAGE, offset=offset)
+    ids = [workflow.id for workflow in found]
+    context = {
+        "workflows": found,
+        "fleets": await repository.fleets_of(session, ids),
+        "effects": await repository.effect_counts(session, ids),
+        "q": q,
+        "offset": offset,
+        "limit": WORKFLOWS_ON_A_PAGE,
+        "total": total,
+    }
+    return render_admin(request, viewer, "workflows/list.html", context)
+
+
+@router.get("/new")
+async def show_new(request: Request, operator: Operator) -> Response:
+    """Show the form for a new workflow."""
+    return render_admin(request, operator, "workflows/form.html", {"workflow": None, "graph": None, "types": _TYPES})
+
+
+@router.post("/drawing")
+async def show_drawing(request: Request, _viewer: Viewer, document: Annotated[dict[str, Any], Body()]) -> Response:
+    """Draw a workflow in API format, as a part of a page."""
+    drawing = draw(parse_graph(document))
+    return render(request, "admin/workflows/drawing.html", {"drawing": drawing, "node_width": NODE_WIDTH})
+
+
+@router.get("/{slug}")
+async def show_workflow(request: Request, slug: str, viewer: Viewer, session: Transaction) -> Response:
+    """Show a workflow."""
+    workflow = await service.find(session, slug)
+    view = (await workflow_views(session, [workflow]))[0]
+    context = {
+        "workflow": view,
+        "drawing": draw(workflow.graph),
+        "node_width": NODE_WIDTH,
+        "versions": await versions.views(session, workflow, _VERSIONS_SHOWN),
+        "fleets": [fleet_service.label(fleet) for fleet in await fleets.all_fleets(session)],
+        "effects": await repository.effect_counts(session, [workflow.id]),
+    }
+    return render_admin(request, viewer, "workflows/workflow.html", context)
+
+
+@router.get("/{slug}/edit")
+async def show_edit(request: Request, slug: str, operator: Operator, session: Transaction) -> Response:
+    """Show the form for changing a workflow."""
+    workflow = await service.find(session, slug)
+    view = (await workflow_views(session, [workflow]))[0]
+    context = {"workflow": view.model_dump(mode="json"), "graph": workflow.graph, "types": _TYPES}
+    return render_admin(request, operator, "workflows/form.html", context)
+
+
+@router.get("/{slug}/diff")
+async def show_changes(
+    request: Request, slug: str, viewer: Viewer, session: Transaction, before: Number, after: Number
+) -> Response:
+    """Show what differs between two versions."""
+    context = {"slug": slug, "difference": await service.difference(session, slug, before, after)}
+    return render_admin(request, viewer, "workflows/diff.html", context)
+
+
+@router.post("/{slug}/fleets")
+async def assign_fleets(request: Request, slug: str, operator: Operator, session: Transaction) -> Response:
+    """Make exactly the ticked fleets serve a workflow."""
+    workflow = await service.find(session, slug)
+    form = await request.form(max_fields=500)
+    labels = [clean(str(value)) for value in form.getlist("fleet") if "/" in str(value)]
+    await fleet_service.assign_workflow(session, operator, workflow, labels)
+    return done(request, f"/admin/workflows/{workflow.slug}", "The fleets of this workflow were saved.")
+
+
+@router.post("/{slug}/restore")
+async def restore(
+    request: Request, slug: str, operator: Operator, wiring: WiringDep, version: Annotated[int, Form(ge=1, lt=2**31)]
+) -> Response:
+    """Make what an old version ran the newest version."""
+    workflow = await service.restore(wiring, operator, slug, version)
+    words = f"Version {workflow.version} runs what version {version} ran."
+    return done(request, f"/admin/workflows/{workflow.slug}", words)
+
+
+@router.post("/{slug}/active")
+async def set_active(
+    request: Request, slug: str, operator: Operator, session: Transaction, is_active: Annotated[bool, Form()]
+) -> Response:
+    """Let effects run a workflow, or not."""
+    workflow = await service.set_active(session, operator, slug, is_active=is_active)
+    words = "Effects may run this workflow." if is_active else "No effect may run this workflow any more."
+    return done(request, f"/admin/workflows/{workflow.slug}", words)
+
+
+@router.post("/{slug}/delete")
+async def delete_workflow(request: Request, slug: str, operator: Operator, session: Transaction) -> Response:
+    """Delete a workflow that no effect is made of."""
+    await service.remove(session, operator, slug)
+    return done(request, "/admin/workflows", f"The workflow '{slug[:80]}' was deleted.")

@@ -1,0 +1,52 @@
+// A test run of a workflow, with its result in the page.
+
+import { call, upload } from "./api.js";
+import { checkFile, follow, player, readValues } from "./values.js";
+
+const part = (id) => document.getElementById(id);
+const form = part("test-run");
+form?.addEventListener("submit", run);
+
+async function run(event) {
+  event.preventDefault();
+  const button = form.querySelector("button");
+  button.disabled = true;
+  part("test-problem").hidden = true;
+  part("test-result").replaceChildren();
+  try {
+    const values = await readValues(form, readFile);
+    const body = { fleet: part("test-fleet").value, values };
+    const job = await call("POST", `/api/workflows/${form.dataset.workflow}/test-run`, body);
+    follow(job.id, show, () => complain("This run cannot be followed any more. Reload the page."));
+  } catch (error) {
+    complain(error.message);
+  }
+  button.disabled = false;
+}
+
+async function readFile(input) {
+  const file = input.files[0];
+  if (!file) return undefined;
+  checkFile(file, input.dataset.type);
+  return upload(file, (done) => state(`Uploading ${file.name}`, done));
+}
+
+function state(words, done) {
+  part("test-state").textContent = words;
+  part("test-progress").hidden = done === null;
+  part("test-progress").value = done ?? 0;
+}
+
+function show(job) {
+  if (job.status === "queued") state(`Queued, place ${job.queue_position}`, 0);
+  else if (job.status === "processing") state("Processing", job.progress);
+  else {
+    state(job.status === "completed" ? "Completed" : job.status === "failed" ? `Failed: ${job.error?.message ?? ""}` : "Canceled", null);
+    if (job.output_url) part("test-result").replaceChildren(player(job));
+  }
+}
+
+function complain(words) {
+  part("test-problem").textContent = words;
+  part("test-problem").hidden = false;
+}
