@@ -9,7 +9,9 @@ from comfyfleet.core.analysis.match import (
     ModelFinding,
     PackageFinding,
     Place,
+    Sought,
     match_needs,
+    sought_by,
 )
 from comfyfleet.core.analysis.needs import ModelNeed, Needs, NodeNeed, WorkflowFormat
 
@@ -25,8 +27,10 @@ __all__ = [
     "NodeNeed",
     "PackageFinding",
     "Place",
+    "Sought",
     "WorkflowFormat",
     "disagreements_of",
     "match_needs",
     "needs_of",
+    "sought_by",
 ]

@@ -86,6 +86,26 @@ class Findings:
         return models, tuple(found for found in self.packages if found.is_used and found.place in short)
 
 
+@dataclass(frozen=True)
+class Sought:
+    """By what the assets are known that could meet some needs: digests, and names without folders.
+
+    Packages of custom nodes are compared by looser rules: all assets of their kind must be looked at.
+    """
+
+    digests: frozenset[str]
+    names: frozenset[str]
+
+
+def sought_by(needs: Iterable[Needs]) -> Sought:
+    """Return by what `match_needs` could find assets for any of these needs."""
+    models = [model for one in needs for model in one.models]
+    return Sought(
+        digests=frozenset(model.sha256 for model in models if model.sha256),
+        names=frozenset(name for model in models for name in _sought_names(model)),
+    )
+
+
 def match_needs(needs: Needs, library: Sequence[KnownAsset], bundled: Sequence[KnownAsset] | None) -> Findings:
     """Tell for each need where it is met.
 
@@ -122,10 +142,8 @@ class _Shelf:
         return list(self._digests.get(need.sha256, ())) if need.sha256 else []
 
     def by_name(self, need: ModelNeed) -> list[KnownAsset]:
-        """Return assets of that name, whatever their kind; an embedding's extension may be left out."""
-        bare = not need.filename.endswith(_EMBEDDING_SUFFIXES[1:])
-        suffixes = _EMBEDDING_SUFFIXES if bare and need.folder in {"embeddings", "vae_approx"} else ("",)
-        found = [asset for suffix in suffixes for asset in self._names.get(_base(need.filename) + suffix, ())]
+        """Return assets of that name, whatever their kind."""
+        found = [asset for name in _sought_names(need) for asset in self._names.get(name, ())]
         return list(dict.fromkeys(found))
 
     def by_package(self, needs: Sequence[NodeNeed]) -> list[KnownAsset]:
@@ -149,6 +167,13 @@ def package_name(name: str) -> str:
     base = _base(name.rstrip("/")).lower()
     base = base[: -len(archive_suffix(base) or "")] if archive_suffix(base) else base
     return _VERSION.sub("", base.removesuffix(".git")).replace("_", "-").replace(" ", "-")
+
+
+def _sought_names(need: ModelNeed) -> list[str]:
+    """Return the names that a file may have, without folders; an embedding's extension may be left out."""
+    bare = not need.filename.endswith(_EMBEDDING_SUFFIXES[1:])
+    suffixes = _EMBEDDING_SUFFIXES if bare and need.folder in {"embeddings", "vae_approx"} else ("",)
+    return [_base(need.filename) + suffix for suffix in suffixes]
 
 
 def _model(need: ModelNeed, library: _Shelf, bundle: _Shelf) -> ModelFinding:

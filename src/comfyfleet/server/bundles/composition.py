@@ -1,6 +1,5 @@
 """From what was asked for to the entries of a bundle."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -136,9 +135,7 @@ async def _needed(session: AsyncSession, new: NewBundle, entries: Sequence[Entry
     documents = {**await _graphs(session, new.for_workflows), **new.documents}
     if not documents:
         return []
-    library = await analysis.library(session)
-    bundled = [analysis.known(entry) for entry in entries]
-    found = await asyncio.to_thread(analysis.examine, documents, library, bundled)
+    found = await analysis.examine(session, documents, [analysis.known(entry) for entry in entries])
     missing = found.lacking({Where.BUNDLE, Where.LIBRARY})
     if missing and not new.accept_missing:
         raise NeedsMissing(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from comfyfleet.core.analysis import Findings, KnownAsset, ModelFinding, Place, match_needs, needs_of
+from comfyfleet.core.analysis import Findings, KnownAsset, ModelFinding, Needs, Place, match_needs, needs_of, sought_by
 from comfyfleet.core.assets import AssetKind
 from comfyfleet.core.bundles import Entry
 from comfyfleet.core.errors import NotFound
@@ -33,7 +33,7 @@ class FleetUnknown(NotFound):
 
 @dataclass(frozen=True)
 class Library:
-    """All assets; those in quarantine meet no need."""
+    """The assets that could meet some needs; those in quarantine meet none."""
 
     assets: tuple[KnownAsset, ...]
     quarantined: tuple[KnownAsset, ...]
@@ -54,15 +54,6 @@ class Examination:
         return models + packages
 
 
-async def library(session: AsyncSession) -> Library:
-    """Return the whole library as the rules see it."""
-    rows = await repository.library(session)
-    return Library(
-        assets=tuple(asset for asset, is_quarantined in rows if not is_quarantined),
-        quarantined=tuple(asset for asset, is_quarantined in rows if is_quarantined),
-    )
-
-
 async def analyze(session: AsyncSession, document: dict[str, Any], fleet: str | None) -> AnalysisView:
     """Say what one workflow needs and where that is; `fleet` (`stage/slug`) names whose active bundle is looked at.
 
@@ -72,8 +63,7 @@ async def analyze(session: AsyncSession, document: dict[str, Any], fleet: str | 
     """
     bundle = await _active_bundle(session, fleet) if fleet else None
     bundled = [known(row) for row in bundle.entries] if bundle else []
-    # A workflow may have thousands of nodes, for which the event loop shall not wait.
-    found = await asyncio.to_thread(examine, {"": document}, await library(session), bundled if fleet else None)
+    found = await examine(session, {"": document}, bundled if fleet else None)
     return AnalysisView(
         fleet=fleet,
         bundle=BundleRef(bundle_id=str(bundle.id), name=bundle.name, version=bundle.version) if bundle else None,
@@ -89,16 +79,29 @@ def known(entry: Entry | BundleEntry) -> KnownAsset:
     return KnownAsset(entry.asset_id, AssetKind(entry.kind), entry.sha256, names, target_path=entry.target_path)
 
 
-def examine(
-    documents: Mapping[str, Mapping[str, Any]], library: Library, bundled: Sequence[KnownAsset] | None
+async def examine(
+    session: AsyncSession, documents: Mapping[str, Mapping[str, Any]], bundled: Sequence[KnownAsset] | None
 ) -> Examination:
     """Say what workflows, by name, need and where that is; raise `GraphInvalid` for one that is none."""
+    # There may be hundreds of workflows with thousands of nodes, for which the event loop shall not wait.
+    needs = await asyncio.to_thread(lambda: {name: needs_of(document) for name, document in documents.items()})
+    return await asyncio.to_thread(_examine, needs, await _library(session, needs.values()), bundled)
+
+
+async def _library(session: AsyncSession, needs: Iterable[Needs]) -> Library:
+    rows = await repository.library(session, sought_by(needs))
+    return Library(
+        assets=tuple(asset for asset, is_quarantined in rows if not is_quarantined),
+        quarantined=tuple(asset for asset, is_quarantined in rows if is_quarantined),
+    )
+
+
+def _examine(needs_by_name: Mapping[str, Needs], library: Library, bundled: Sequence[KnownAsset] | None) -> Examination:
     models: dict[tuple[str, str, str | None], NeededModel] = {}
     packages: dict[tuple[str | None, tuple[str, ...]], NeededPackage] = {}
     looked_at = library.assets if bundled is None else bundled
     has_unlisted = any(asset.kind is AssetKind.CUSTOM_NODE and not asset.nodes for asset in looked_at)
-    for name, document in documents.items():
-        needs = needs_of(document)
+    for name, needs in needs_by_name.items():
         found = match_needs(needs, library.assets, bundled)
         barred = match_needs(needs, library.quarantined, None)
         for model in _models(found, barred):

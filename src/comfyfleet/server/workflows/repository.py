@@ -1,11 +1,13 @@
 """SQL of workflows."""
 
-from sqlalchemy import delete, func, or_, select, true
+from collections.abc import Collection
+
+from sqlalchemy import ARRAY, Select, String, delete, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer, selectinload
 
-from comfyfleet.core.analysis import KnownAsset
+from comfyfleet.core.analysis import KnownAsset, Sought
 from comfyfleet.core.assets import AssetKind
 from comfyfleet.server.models import Asset, AssetName, Bundle, Effect, Fleet, FleetWorkflow, Workflow, WorkflowVersion
 
@@ -109,12 +111,21 @@ async def fleet_and_bundle(session: AsyncSession, stage: str, slug: str) -> tupl
     return fleet, await session.scalar(query)
 
 
-async def library(session: AsyncSession) -> list[tuple[KnownAsset, bool]]:
-    """Return all assets, and of each whether it is in quarantine."""
+async def library(session: AsyncSession, sought: Sought) -> list[tuple[KnownAsset, bool]]:
+    """Return all custom nodes and the assets that are sought, and of each whether it is in quarantine."""
     names = func.array_agg(aggregate_order_by(AssetName.filename, AssetName.id))
     query = select(Asset.id, Asset.kind, Asset.sha256, Asset.is_quarantined & Asset.released_by.is_(None), names)
     query = query.join(AssetName, AssetName.asset_id == Asset.id).group_by(Asset.id)
+    base = func.split_part(func.replace(AssetName.filename, "\\", "/"), "/", -1)
+    named = select(AssetName.asset_id).where(base.in_(_rows(sought.names)))
+    is_node = Asset.kind == AssetKind.CUSTOM_NODE.value
+    query = query.where(or_(is_node, Asset.sha256.in_(_rows(sought.digests)), Asset.id.in_(named)))
     return [
         (KnownAsset(asset_id, AssetKind(kind), sha256, tuple(filenames)), is_quarantined)
         for asset_id, kind, sha256, is_quarantined, filenames in await session.execute(query)
     ]
+
+
+def _rows(texts: Collection[str]) -> Select[tuple[str]]:
+    """Return texts as rows: hundreds of workflows may name more files than a statement may have parameters."""
+    return select(func.unnest(literal(list(texts), ARRAY(String))))
