@@ -68,7 +68,9 @@ def _fragment(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn):
         return Response(status_code=204, headers={"HX-Refresh": "true"})
     response = render(request, "problem.html", {"error": words}, status_code=words.status)
-    response.headers.update({"HX-Retarget": "#notices", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})
+    response.headers.update(
+        {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML", "HX-Reselect": "unset", "HX-Push-Url": "false"}
+    )
     return response
 
 

@@ -11,10 +11,42 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.web.error_pages import add_error_pages, is_page
 from comfyfleet.web.pages import effects, live, runs, sign_in
-from comfyfleet.web.pages.admin import asset, assets, bundle_new, bundles, fleet, fleets, workflows
+from comfyfleet.web.pages.admin import (
+    asset,
+    assets,
+    audit,
+    bundle_new,
+    bundles,
+    fleet,
+    fleets,
+    job,
+    jobs,
+    settings,
+    tenant,
+    tenants,
+    workflows,
+)
 from comfyfleet.web.static_files import OurFiles
 
-_PAGES: Final = (sign_in, effects, runs, live, fleets, fleet, bundles, bundle_new, assets, asset, workflows)
+_PAGES: Final = (
+    sign_in,
+    effects,
+    runs,
+    live,
+    fleets,
+    fleet,
+    bundles,
+    bundle_new,
+    assets,
+    asset,
+    jobs,
+    job,
+    tenants,
+    tenant,
+    audit,
+    settings,
+    workflows,
+)
 _COMPRESSED_FROM_BYTES: Final = 1000
 _PERMISSIONS: Final = "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()"
 

@@ -133,6 +133,12 @@ async def rows(session: AsyncSession, ids: Sequence[int]) -> list[RowMapping]:
     return list((await session.execute(query)).mappings())
 
 
+async def effect_names(session: AsyncSession) -> list[tuple[str, str]]:
+    """Return slug and name of the effects that jobs may be looked for by, 1,000 at most, by name."""
+    query = select(Effect.slug, Effect.name).where(~Effect.is_test).order_by(Effect.name, Effect.slug)
+    return [(row.slug, row.name) for row in await session.execute(query.limit(_MAX_NAMES))]
+
+
 def _selects(wanted: Wanted, *conditions: ColumnElement[bool]) -> list[Select[int]]:
     """Return a query for each way in which a job may be mentioned: each has an index of its own, which an OR loses."""
     query = select(Job.id).where(*conditions, *_belonging(wanted.only))
