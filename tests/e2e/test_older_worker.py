@@ -72,5 +72,5 @@ def test_a_worker_that_knows_only_required_fields_registers_leases_renders_and_c
         assert codec == "h264"
         assert len(frames) == 72
         assert fleet.ledger(job["id"]) == ["reserve", "consume"]
-        [worker] = fleet.get("/api/workers")
+        [worker] = fleet.get("/api/workers")["items"]
         assert worker["registration_source"] == "fleet"

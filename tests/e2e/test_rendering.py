@@ -36,7 +36,8 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def lacks_text_overlay(fleet: Fleet) -> bool:
-    return "TextOverlay" not in fleet.workers()[0]["capabilities"]["node_classes"]
+    worker = fleet.get(f"/api/workers/{fleet.workers()[0]['worker_id']}")
+    return "TextOverlay" not in worker["capabilities"]["node_classes"]
 
 
 def assert_inverted(fleet: Fleet, done: dict[str, Any]) -> None:

@@ -63,7 +63,8 @@ class Fleet:
 
     def workers(self) -> list[Json]:
         """Return the active workers."""
-        return [worker for worker in self.get("/api/workers") if worker["status"] == "active"]
+        workers: list[Json] = self.get("/api/workers?status=active")["items"]
+        return workers
 
     def upload(self, path: Path, content_type: str = "video/mp4") -> str:
         """Upload a file; return its id."""

@@ -31,9 +31,14 @@ class Received:
 
     method: str
     path: str
-    query: dict[str, str]
+    pairs: list[tuple[str, str]]
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What was asked for, by name; of a name that came several times the last."""
+        return dict(self.pairs)
 
     @property
     def json(self) -> Any:
@@ -179,7 +184,7 @@ def fake_plane() -> Iterator[FakePlane]:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            plane.received.append(Received(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body))
+            plane.received.append(Received(self.command, parts.path, parse_qsl(parts.query), headers, body))
             answers = plane.answers.get((self.command, parts.path), [])
             missing = Answer(501, f"the test answers nothing to {self.command} {parts.path}".encode())
             answer = missing if not answers else answers.pop(0) if len(answers) > 1 else answers[0]

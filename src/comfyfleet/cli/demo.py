@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,7 +14,6 @@ import typer
 from comfyfleet.cli.demo_check import ClipReport, check_clip
 from comfyfleet.cli.demo_server import DemoServer, await_workers, demo_server
 from comfyfleet.cli.errors import ExitCode, UsageProblem
-from comfyfleet.cli.fleets import comfyui_name
 from comfyfleet.cli.options import JsonFlag
 from comfyfleet.cli.output import print_json_line, printable, say
 from comfyfleet.cli.rendering import Order, await_job, check_target, save_output, submit_order
@@ -22,8 +22,10 @@ from comfyfleet.cli.run import stop_job
 from comfyfleet.cli.session import settings_of
 from comfyfleet.cli.settings import CliSettings
 from comfyfleet.cli.values import Inputs, read_inputs
-from comfyfleet.client.api import ControlPlane
-from comfyfleet.protocol.api import EffectView, JobView, WorkerView
+from comfyfleet.cli.worker_tables import comfyui_name
+from comfyfleet.client.workers import WorkerPlane
+from comfyfleet.protocol.api import EffectView, JobView
+from comfyfleet.protocol.workers import WorkerView
 from comfyfleet.up.seed import sample_path
 
 CAPTION_EFFECT: Final = "caption-video"
@@ -65,7 +67,7 @@ def demo(
         output /= "comfyfleet-demo.mp4"
     check_target(output, Inputs())
     tell = say if as_json else _print
-    with demo_server(settings.data, settings.comfyui_url, tell) as server, ControlPlane(server.connection) as plane:
+    with demo_server(settings.data, settings.comfyui_url, tell) as server, WorkerPlane(server.connection) as plane:
         tell(f"server      {plane.url}")
         outcome = _render(plane, prompt, output, as_json=as_json)
     if as_json:
@@ -85,7 +87,7 @@ def _settings(context: typer.Context, data: Path | None, comfyui_url: str | None
     return given if data is None else given.model_copy(update={"data": data.expanduser().absolute()})
 
 
-def _render(plane: ControlPlane, prompt: str, output: Path, *, as_json: bool) -> Outcome:
+def _render(plane: WorkerPlane, prompt: str, output: Path, *, as_json: bool) -> Outcome:
     tell = say if as_json else _print
     workers = await_workers(plane)
     comfyui = sorted({comfyui_name(worker) for worker in workers})
@@ -111,7 +113,7 @@ def _render(plane: ControlPlane, prompt: str, output: Path, *, as_json: bool) ->
     return Outcome(effect, job, comfyui, before, after, path.absolute(), report, missing)
 
 
-def missing_nodes(needed: list[str], workers: list[WorkerView]) -> list[str]:
+def missing_nodes(needed: list[str], workers: Sequence[WorkerView]) -> list[str]:
     """Return the node classes that some worker's ComfyUI does not have; one that tells none is trusted to have all."""
     missing: set[str] = set()
     for worker in workers:

@@ -15,9 +15,11 @@ from typing import BinaryIO, Final, TextIO
 from comfyfleet.client.api import ControlPlane
 from comfyfleet.client.connection import Connection, read_connection
 from comfyfleet.client.errors import Refused, Unreachable
+from comfyfleet.client.workers import WorkerPlane
 from comfyfleet.cloud.local.processes import dying_with_parent
 from comfyfleet.core.errors import Unavailable
-from comfyfleet.protocol.api import WorkerView
+from comfyfleet.core.workers import WorkerStatus
+from comfyfleet.protocol.workers import WorkerDetail
 
 START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 60.0
@@ -88,13 +90,13 @@ def answering(data: Path) -> Connection | None:
     return None
 
 
-def await_workers(plane: ControlPlane, deadline_seconds: float = WORKER_SECONDS) -> list[WorkerView]:
-    """Return the active workers as soon as there is one."""
+def await_workers(plane: WorkerPlane, deadline_seconds: float = WORKER_SECONDS) -> list[WorkerDetail]:
+    """Return the active workers in full as soon as there is one."""
     deadline = time.monotonic() + deadline_seconds
     while time.monotonic() < deadline:
-        workers = [worker for worker in plane.workers() if worker.status == "active"]
+        workers = plane.workers(statuses=[WorkerStatus.ACTIVE]).items
         if workers:
-            return workers
+            return [plane.worker(worker.worker_id) for worker in workers]
         time.sleep(_PAUSE_SECONDS)
     raise NoWorker(
         f"No worker came within {deadline_seconds:.0f} s.", hint="Start one: comfyfleet worker, or comfyfleet up."

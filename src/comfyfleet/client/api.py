@@ -34,7 +34,6 @@ from comfyfleet.protocol.api import (
     NewUpload,
     NewWorkflow,
     UploadTicket,
-    WorkerView,
     WorkflowView,
 )
 from comfyfleet.protocol.envelope import Page
@@ -141,10 +140,6 @@ class ControlPlane:
         path = f"/api/fleets/{_part(stage)}/{_part(slug)}/workflows"
         return self._send(FleetView, "PUT", path, FleetWorkflows(workflows=workflows))
 
-    def workers(self) -> list[WorkerView]:
-        """Return all workers, of every state."""
-        return self._get(list[WorkerView], "/api/workers")
-
     def upload(self, path: Path, content_type: str, on_bytes: OnBytes) -> str:
         """Upload a file and return the upload's id, which a job's values refer to."""
         size = path.stat().st_size
@@ -211,7 +206,7 @@ class ControlPlane:
         """End an API key."""
         self._call("DELETE", f"/api/keys/{_part(key_id)}", params=_given(tenant=tenant))
 
-    def _get(self, wanted: type[Wanted], path: str, **query: str | int | None) -> Wanted:
+    def _get(self, wanted: type[Wanted], path: str, **query: str | int | list[str] | None) -> Wanted:
         return _parse(wanted, self._call("GET", path, params=_given(**query)))
 
     def _send(
@@ -240,7 +235,7 @@ def _part(slug: str) -> str:
     return quote(slug, safe="")
 
 
-def _given(**query: str | int | None) -> dict[str, str | int]:
+def _given(**query: str | int | list[str] | None) -> dict[str, str | int | list[str]]:
     return {name: value for name, value in query.items() if value is not None}
 
 

@@ -63,6 +63,10 @@ class WorkerApi:
         """Put a job back; the attempt is not counted."""
         await self._call("requeue", request)
 
+    async def report(self, request: wire.ReportRequest) -> None:
+        """Tell how the machine is; refused with 404 by a control plane that is older than this call."""
+        await self._call("report", request)
+
     async def deregister(self, request: wire.DeregisterRequest) -> None:
         """Leave the fleet; the token ends."""
         await self._call("deregister", request)

@@ -1,7 +1,7 @@
 """Wire models of the public and administrative JSON API."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -218,35 +218,20 @@ class NewFleet(Strict):
 
 
 class FleetView(BaseModel):
-    """A fleet and the workflows that it serves."""
+    """A fleet, the workflows that it serves, and the bundle that it points to, as `name@version`."""
 
     slug: str
     stage: str
     name: str
     workflows: list[str]
     queue_depth: int
+    active_bundle: str | None = None
 
 
 class FleetWorkflows(Strict):
     """The workflows that a fleet shall serve, by slug."""
 
     workflows: list[Slug]
-
-
-class WorkerView(BaseModel):
-    """A worker as an administrator sees it."""
-
-    worker_id: str
-    fleet_slug: str
-    stage: str
-    status: Literal["active", "draining", "lost", "deregistered"]
-    registration_source: str
-    display_name: str | None
-    capabilities: dict[str, Any]
-    max_concurrency: int
-    jobs: list[int]
-    registered_at: datetime
-    last_seen_at: datetime
 
 
 class NewTenant(Strict):

@@ -1,13 +1,29 @@
 """The worker protocol. `docs/reference/worker-protocol.md` says for each answer what a worker must do."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 WORKER_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+MAX_LOG_LINES: Final = 200
+"""Lines of a log in one report."""
+MAX_LOG_TEXT: Final = 2000
+MAX_GPUS: Final = 64
+MAX_NUMBER: Final = 2**63 - 1
+"""More than this no database column holds."""
 
-Message = Annotated[str, Field(max_length=20_000)]
+
+def _without_nul(text: str) -> str:
+    return text.replace("\x00", "")
+
+
+Text: TypeAlias = Annotated[str, AfterValidator(_without_nul)]
+"""A text as Postgres can store it."""
+
+Message = Annotated[Text, Field(max_length=20_000)]
+Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+RegistrationSource: TypeAlias = Literal["fleet", "dev_node", "local"]
 
 
 class WireModel(BaseModel):
@@ -20,14 +36,14 @@ class RegisterRequest(WireModel):
     """A worker asks to join its fleet. `worker_id` is the machine's instance id."""
 
     worker_id: str = Field(pattern=WORKER_ID_PATTERN)
-    fleet_slug: str = Field(min_length=1, max_length=64)
-    stage: str | None = Field(default=None, max_length=64)
-    display_name: str | None = Field(default=None, max_length=200)
+    fleet_slug: Text = Field(min_length=1, max_length=64)
+    stage: Text | None = Field(default=None, max_length=64)
+    display_name: Text | None = Field(default=None, max_length=200)
     capabilities: dict[str, Any] = Field(default_factory=dict)
     max_concurrency: int = Field(default=1, ge=1, le=64)
     capacity_type: Literal["spot", "on-demand"] | None = None
-    instance_type: str | None = Field(default=None, max_length=64)
-    registration_source: Literal["fleet", "dev_node", "local"] = "fleet"
+    instance_type: Text | None = Field(default=None, max_length=64)
+    registration_source: RegistrationSource = "fleet"
 
 
 class Registration(WireModel):
@@ -102,7 +118,7 @@ class Poll(WireModel):
 class Lease(WireModel):
     """What every call about a leased job carries."""
 
-    dispatch_id: int
+    dispatch_id: int = Field(ge=1, le=MAX_NUMBER)
     lease_token: str = Field(max_length=200)
 
 
@@ -110,8 +126,8 @@ class Progress(WireModel):
     """How far a job is, 0 to 1, and the node that runs."""
 
     value: float = Field(ge=0, le=1)
-    node_id: str | None = Field(default=None, max_length=200)
-    node_type: str | None = Field(default=None, max_length=200)
+    node_id: Text | None = Field(default=None, max_length=200)
+    node_type: Text | None = Field(default=None, max_length=200)
 
 
 class HeartbeatRequest(Lease):
@@ -130,7 +146,7 @@ class Heartbeat(WireModel):
 class OutputDescription(WireModel):
     """What the worker uploaded; `size` in bytes."""
 
-    size: int = Field(ge=0)
+    size: Number
     mime_type: str = Field(max_length=200)
     metadata: dict[str, Any] | None = None
 
@@ -138,7 +154,7 @@ class OutputDescription(WireModel):
 class CompleteRequest(Lease):
     """The job is done and its output lies at `output_url`."""
 
-    provider_job_id: str = Field(max_length=200)
+    provider_job_id: Text = Field(max_length=200)
     output: OutputDescription
 
 
@@ -156,10 +172,10 @@ class FailRequest(Lease):
 
     error_message: Message
     retryable: bool = False
-    error_code: str | None = Field(default=None, max_length=100)
-    node_id: str | None = Field(default=None, max_length=200)
-    node_type: str | None = Field(default=None, max_length=200)
-    input_name: str | None = Field(default=None, max_length=200)
+    error_code: Text | None = Field(default=None, max_length=100)
+    node_id: Text | None = Field(default=None, max_length=200)
+    node_type: Text | None = Field(default=None, max_length=200)
+    input_name: Text | None = Field(default=None, max_length=200)
 
 
 class Failed(WireModel):
@@ -171,10 +187,44 @@ class Failed(WireModel):
 class RequeueRequest(Lease):
     """The worker hands a job back untouched; the attempt is not counted."""
 
-    reason: str = Field(max_length=1000)
+    reason: Text = Field(max_length=1000)
 
 
 class DeregisterRequest(WireModel):
     """The worker leaves."""
 
-    reason: str | None = Field(default=None, max_length=1000)
+    reason: Text | None = Field(default=None, max_length=1000)
+
+
+class GpuFigures(WireModel):
+    """What ComfyUI tells of a GPU; bytes. `torch_vram_total` is what PyTorch has reserved of its memory."""
+
+    name: Text | None = Field(default=None, max_length=200)
+    type: Text | None = Field(default=None, max_length=64)
+    vram_total: Number | None = None
+    vram_free: Number | None = None
+    torch_vram_total: Number | None = None
+    torch_vram_free: Number | None = None
+
+
+class Figures(WireModel):
+    """What ComfyUI tells of itself and of its machine."""
+
+    comfyui_version: Text | None = Field(default=None, max_length=64)
+    gpus: list[GpuFigures] = Field(default_factory=list, max_length=MAX_GPUS)
+
+
+class LogLine(WireModel):
+    """A line of the worker's own log. Nothing in it opens anything: no token, no query of an address."""
+
+    at: AwareDatetime
+    level: Text = Field(max_length=16)
+    text: Text = Field(max_length=MAX_LOG_TEXT)
+
+
+class ReportRequest(WireModel):
+    """How the machine is. `figures` is null while ComfyUI does not answer; `log` are lines not reported before."""
+
+    figures: Figures | None = None
+    bundle_id: Text | None = Field(default=None, max_length=64)
+    log: list[LogLine] = Field(default_factory=list, max_length=MAX_LOG_LINES)

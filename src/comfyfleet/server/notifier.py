@@ -29,6 +29,11 @@ def job_topic(job_id: int) -> str:
     return f"job:{job_id}"
 
 
+def worker_topic(worker_id: int) -> str:
+    """Topic that is published when a worker came, left, or told something new."""
+    return f"worker:{worker_id}"
+
+
 class Notifier:
     """Listens on one connection and sets the events of whoever subscribed to a topic.
 

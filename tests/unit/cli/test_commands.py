@@ -23,11 +23,10 @@ from comfyfleet.protocol.api import (
     NewUserView,
     PropertyModel,
     TenantView,
-    WorkerView,
     WorkflowView,
 )
-from comfyfleet.protocol.tenants import TenantPage
 from comfyfleet.protocol.envelope import Page
+from comfyfleet.protocol.tenants import TenantPage
 
 if TYPE_CHECKING:
     from tests.unit.conftest import FakePlane
@@ -213,28 +212,6 @@ def test_a_fleet_loses_workflows_only_when_that_is_confirmed(fleet: Fleet, fake_
     puts = [request.json["workflows"] for request in fake_plane.received if request.method == "PUT"]
     assert puts == [["a", "b", "c"], ["c"]]
     assert fleet("fleets", "assign", "other", "c").exit_code == 2
-
-
-def test_workers_tell_which_comfyui_they_drive(fleet: Fleet, fake_plane: "FakePlane") -> None:
-    worker = WorkerView(
-        worker_id="local-gpu",
-        fleet_slug="gpu",
-        stage="local",
-        status="active",
-        registration_source="local",
-        display_name=None,
-        capabilities={"comfyui_version": "0.33.0", "is_standin": True},
-        max_concurrency=1,
-        jobs=[],
-        registered_at=NOW,
-        last_seen_at=NOW,
-    )
-    gone = worker.model_copy(update={"worker_id": "gone-1", "status": "lost", "capabilities": {}})
-    fake_plane.says("GET", "/api/workers", [worker, gone])
-    listed = fleet("workers", "list").stdout
-    assert "the stand-in (not ComfyUI) 0.33.0" in listed
-    assert "gone-1" not in listed
-    assert "ComfyUI of unknown version" in fleet("workers", "list", "--all").stdout
 
 
 def test_tenants_get_credits_and_people(fleet: Fleet, fake_plane: "FakePlane") -> None:

@@ -9,10 +9,12 @@ from typer.testing import Result
 
 from comfyfleet.cli.demo import missing_nodes
 from comfyfleet.cli.demo_server import NoWorker, answering, await_workers
-from comfyfleet.client.api import ControlPlane
 from comfyfleet.client.connection import Connection, connection_path
+from comfyfleet.client.workers import WorkerPlane
 from comfyfleet.core.roles import Role
-from comfyfleet.protocol.api import BalanceView, Me, WorkerView
+from comfyfleet.core.workers import WorkerStatus
+from comfyfleet.protocol.api import BalanceView, Me
+from comfyfleet.protocol.workers import WorkerDetail, WorkerPage
 
 if TYPE_CHECKING:
     from tests.unit.conftest import FakePlane
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 2, 20, tzinfo=UTC)
 
 
-def worker(name: str = "local-1", **capabilities: Any) -> WorkerView:
-    return WorkerView(
+def worker(name: str = "local-1", **capabilities: Any) -> WorkerDetail:
+    return WorkerDetail(
         worker_id=name,
         fleet_slug="gpu",
         stage="local",
-        status="active",
+        status=WorkerStatus.ACTIVE,
         registration_source="local",
         display_name=None,
         capabilities=capabilities,
@@ -33,6 +35,9 @@ def worker(name: str = "local-1", **capabilities: Any) -> WorkerView:
         jobs=[],
         registered_at=NOW,
         last_seen_at=NOW,
+        bundle=None,
+        fleet_bundle=None,
+        recent_jobs=[],
     )
 
 
@@ -66,17 +71,18 @@ def test_a_running_up_is_used(tmp_path: Path, fake_plane: "FakePlane") -> None:
 
 
 def test_the_first_active_worker_is_waited_for(fake_plane: "FakePlane") -> None:
-    lost = worker("old").model_copy(update={"status": "lost"})
-    fake_plane.says("GET", "/api/workers", [lost])
-    fake_plane.says("GET", "/api/workers", [lost, worker()])
-    with ControlPlane(Connection(url=fake_plane.url, api_key=SecretStr("k"))) as plane:
+    fake_plane.says("GET", "/api/workers", WorkerPage(items=[], total=0))
+    fake_plane.says("GET", "/api/workers", WorkerPage(items=[worker()], total=1))
+    fake_plane.says("GET", "/api/workers/local-1", worker())
+    with WorkerPlane(Connection(url=fake_plane.url, api_key=SecretStr("k"))) as plane:
         assert [found.worker_id for found in await_workers(plane)] == ["local-1"]
+    assert fake_plane.received[0].query == {"status": "active"}
 
 
 def test_a_worker_that_never_comes_is_told(fake_plane: "FakePlane") -> None:
-    fake_plane.says("GET", "/api/workers", [])
+    fake_plane.says("GET", "/api/workers", WorkerPage(items=[], total=0))
     with (
-        ControlPlane(Connection(url=fake_plane.url, api_key=SecretStr("k"))) as plane,
+        WorkerPlane(Connection(url=fake_plane.url, api_key=SecretStr("k"))) as plane,
         pytest.raises(NoWorker, match="No worker came"),
     ):
         await_workers(plane, deadline_seconds=0.2)

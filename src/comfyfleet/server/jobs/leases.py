@@ -1,7 +1,7 @@
 """The verbs of leased work. Every write is guarded by the lease token; one that is not valid changes nothing."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
 from typing import Final
 
@@ -19,6 +19,7 @@ from comfyfleet.core.jobs import (
 )
 from comfyfleet.core.retry import AttemptEnd
 from comfyfleet.core.secrets import hash_token, new_token
+from comfyfleet.core.workers import WorkerStatus
 from comfyfleet.protocol import worker as wire
 from comfyfleet.server import db
 from comfyfleet.server.credits import service as credit_service
@@ -28,7 +29,6 @@ from comfyfleet.server.models import Job, Worker
 from comfyfleet.server.notifier import job_topic
 from comfyfleet.server.settings import ServerSettings
 from comfyfleet.server.wiring import Wiring
-from comfyfleet.server.workers import repository as workers
 
 LEASE_PREFIX: Final = "cfl"
 _RESCUE_BATCH: Final = 100
@@ -37,7 +37,7 @@ _SHORTEST_PAUSE_SECONDS: Final = 1.0
 
 async def lease(session: AsyncSession, wiring: Wiring, worker: Worker, max_concurrency: int) -> tuple[Job, str] | None:
     """Give a worker the next job of its fleet with a lease token, or None when there is none for it."""
-    if worker.status != "active" or await repository.count_held_by(session, worker.id) >= max_concurrency:
+    if worker.status != WorkerStatus.ACTIVE or await repository.count_held_by(session, worker.id) >= max_concurrency:
         return None
     now = wiring.clock()
     token = new_token(LEASE_PREFIX)
@@ -124,13 +124,12 @@ async def put_back_all(session: AsyncSession, worker: Worker, reason: str, now: 
 
 
 async def rescue(session: AsyncSession, wiring: Wiring) -> int:
-    """Take back jobs whose leases ran out and mark silent workers as lost; return how many jobs."""
+    """Take back jobs whose leases ran out; return how many."""
     now = wiring.clock()
     jobs = await repository.expired(session, now, _RESCUE_BATCH)
     error = AttemptError("The worker went silent while it rendered.", code="lease_expired")
     for job in jobs:
         await end_attempt(session, job, AttemptEnd.LEASE_EXPIRED, error, now)
-    await workers.mark_lost(session, now - timedelta(seconds=wiring.settings.worker_lost_seconds))
     return len(jobs)
 
 

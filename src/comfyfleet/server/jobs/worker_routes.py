@@ -17,6 +17,7 @@ from comfyfleet.server.models import Worker
 from comfyfleet.server.notifier import fleet_topic, wait_for
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workers import service as workers
+from comfyfleet.server.workers.reporting import record_report
 
 router = APIRouter(prefix="/api/worker", tags=["worker protocol"])
 
@@ -139,6 +140,13 @@ async def requeue(body: wire.RequeueRequest, worker: Caller, session: Transactio
     return Envelope(data=None, message="Put back.")
 
 
+@router.post("/report")
+async def report(body: wire.ReportRequest, worker: Caller, session: Transaction, wiring: WiringDep) -> Envelope[None]:
+    """Take what a worker tells of its machine and from its log."""
+    await record_report(session, worker, body, wiring.clock())
+    return Envelope(data=None, message="Noted.")
+
+
 @router.post("/deregister")
 async def deregister(
     body: wire.DeregisterRequest, worker: Caller, session: Transaction, wiring: WiringDep
@@ -146,5 +154,5 @@ async def deregister(
     """Let a worker go; what it holds is put back."""
     now = wiring.clock()
     await leases.put_back_all(session, worker, body.reason or "The worker left.", now)
-    workers.deregister(worker, now)
+    await workers.deregister(session, worker, now)
     return Envelope(data=None, message="Goodbye.")

@@ -1,37 +1,75 @@
 """Workers over HTTP, for administrators. The worker protocol itself is in the slice `jobs`."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from comfyfleet.protocol.api import WorkerView
+from fastapi import APIRouter, Path, Query
+
+from comfyfleet.core.workers import WorkerStatus
 from comfyfleet.protocol.envelope import Envelope
-from comfyfleet.server.auth.dependencies import Transaction, Viewer
-from comfyfleet.server.models import Fleet, Worker
-from comfyfleet.server.workers import repository
+from comfyfleet.protocol.worker import WORKER_ID_PATTERN, RegistrationSource
+from comfyfleet.protocol.workers import WorkerDetail, WorkerLogLineView, WorkerPage
+from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer
+from comfyfleet.server.models.base import MAX_BIG_ID
+from comfyfleet.server.workers import operating, views
+from comfyfleet.server.workers.repository import WorkerFilter
 
 router = APIRouter(prefix="/api/workers", tags=["workers"])
 
+WorkerId = Annotated[str, Path(pattern=WORKER_ID_PATTERN)]
+After = Annotated[int | None, Query(ge=0, le=MAX_BIG_ID)]
+Words = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
+
 
 @router.get("")
-async def list_workers(_viewer: Viewer, session: Transaction) -> Envelope[list[WorkerView]]:
-    """List all workers, last seen first."""
-    jobs = await repository.jobs_in_work(session)
-    workers = await repository.with_fleets(session)
-    return Envelope(data=[_view(worker, fleet, jobs.get(worker.id, [])) for worker, fleet in workers])
+async def list_workers(
+    _viewer: Viewer,
+    session: Transaction,
+    q: Words = "",
+    fleet: Annotated[str | None, Query(max_length=129, pattern=r"^[^\x00]*$")] = None,
+    status: Annotated[list[WorkerStatus] | None, Query(max_length=len(WorkerStatus))] = None,
+    source: RegistrationSource | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Envelope[WorkerPage]:
+    """List workers, last seen first; `fleet` is `stage/slug` or a slug, `status` may be given several times."""
+    wanted = WorkerFilter(text=q.strip(), fleet=fleet, statuses=status or (), source=source)
+    return Envelope(data=await views.page_of(session, wanted, limit=limit, offset=offset))
 
 
-def _view(worker: Worker, fleet: Fleet, jobs: list[int]) -> WorkerView:
-    return WorkerView.model_validate(
-        {
-            "worker_id": worker.worker_id,
-            "fleet_slug": fleet.slug,
-            "stage": fleet.stage,
-            "status": worker.status,
-            "registration_source": worker.registration_source,
-            "display_name": worker.display_name,
-            "capabilities": worker.capabilities,
-            "max_concurrency": worker.max_concurrency,
-            "jobs": jobs,
-            "registered_at": worker.registered_at,
-            "last_seen_at": worker.last_seen_at,
-        }
-    )
+@router.get("/{worker_id}")
+async def show_worker(worker_id: WorkerId, _viewer: Viewer, session: Transaction) -> Envelope[WorkerDetail]:
+    """Show a worker: its figures, its bundle, and its jobs."""
+    return Envelope(data=await views.detail_of(session, worker_id))
+
+
+@router.get("/{worker_id}/log")
+async def show_log(
+    worker_id: WorkerId,
+    _viewer: Viewer,
+    session: Transaction,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> Envelope[list[WorkerLogLineView]]:
+    """Show the last lines of a worker's log, oldest first; with `after`, what came after that line."""
+    return Envelope(data=await views.log_of(session, worker_id, after=after, limit=limit))
+
+
+@router.post("/{worker_id}/drain")
+async def drain_worker(worker_id: WorkerId, operator: Operator, session: Transaction) -> Envelope[WorkerDetail]:
+    """Let a worker finish what it has and get no more jobs."""
+    await operating.drain(session, operator, worker_id)
+    return Envelope(data=await views.detail_of(session, worker_id))
+
+
+@router.post("/{worker_id}/activate")
+async def activate_worker(worker_id: WorkerId, operator: Operator, session: Transaction) -> Envelope[WorkerDetail]:
+    """Let a worker that drains get jobs again."""
+    await operating.activate(session, operator, worker_id)
+    return Envelope(data=await views.detail_of(session, worker_id))
+
+
+@router.post("/{worker_id}/restore")
+async def restore_worker(worker_id: WorkerId, operator: Operator, session: Transaction) -> Envelope[WorkerDetail]:
+    """Let a revoked worker register again."""
+    await operating.restore(session, operator, worker_id)
+    return Envelope(data=await views.detail_of(session, worker_id))
