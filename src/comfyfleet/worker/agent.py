@@ -10,6 +10,7 @@ from comfyfleet.worker.backoff import Backoff
 from comfyfleet.worker.bootstrap import join_fleet, wait_for_comfyui
 from comfyfleet.worker.errors import ComfyUIUnreachable
 from comfyfleet.worker.pipeline import STOP_REASON, run_job
+from comfyfleet.worker.reporting import Reporter
 from comfyfleet.worker.tools import Tools
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ class Agent:
         self._jobs: set[asyncio.Task[None]] = set()
         self._backoff = Backoff(tools.settings.poll_interval_seconds)
         self._worker_id = tools.settings.worker_id
+        self._reporter = Reporter(tools)
+        self._reporting: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Lease and render until cancelled; then put back what is unfinished and deregister.
@@ -36,6 +39,7 @@ class Agent:
         """
         try:
             await self._join()
+            self._reporting = asyncio.create_task(self._reporter.run(), name="reporter")
             while True:
                 await self._wait_for_room()
                 await wait_for_comfyui(self._tools.comfyui)  # or its jobs would fail one after the other
@@ -107,6 +111,10 @@ class Agent:
             task.cancel()
         if self._jobs:
             await asyncio.wait(self._jobs, timeout=_LEAVE_SECONDS)
+        if self._reporting is not None:
+            self._reporting.cancel()
+            await asyncio.gather(self._reporting, return_exceptions=True)
+            await self._reporter.last_words()
         if self._tools.api.is_registered:
             await self._deregister()
 

@@ -16,6 +16,7 @@ from comfyfleet.client.worker import WorkerApi
 from comfyfleet.worker.agent import Agent
 from comfyfleet.worker.comfyui.client import ComfyUI
 from comfyfleet.worker.comfyui.process import ComfyUIProcess
+from comfyfleet.worker.log_buffer import keeping_log
 from comfyfleet.worker.settings import WorkerSettings
 from comfyfleet.worker.shutdown import run_until_signalled
 from comfyfleet.worker.tools import Tools
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 COMFYUI_LOG: Final = "comfyui.log"
 
+_REVOKED: Final = "worker_revoked"
 _COMFYUI_TIMEOUT: Final = httpx.Timeout(30, connect=5)
 """Local, but a node that holds Python's lock keeps it from answering for a while."""
 _STORAGE_TIMEOUT: Final = httpx.Timeout(60, connect=10)
@@ -32,7 +34,6 @@ _STORAGE_TIMEOUT: Final = httpx.Timeout(60, connect=10)
 def run(settings: WorkerSettings) -> int:
     """Run the worker until SIGTERM or SIGINT; return the exit code: 0, or 1 when the control plane lets it not in."""
     _log_to_stderr()
-    log.info("comfyfleet worker %s, %s, fleet %s", __version__, settings.worker_id, settings.fleet_slug)
     return asyncio.run(_run(settings))
 
 
@@ -40,38 +41,48 @@ def run(settings: WorkerSettings) -> int:
 async def equipped(settings: WorkerSettings) -> AsyncIterator[Tools]:
     """Make a worker's tools, with a ComfyUI started when the settings say how; end all of it afterwards."""
     await asyncio.to_thread(_clear, settings.work_directory)
-    async with (
-        httpx.AsyncClient() as plane,
-        httpx.AsyncClient(timeout=_STORAGE_TIMEOUT) as storage,
-        httpx.AsyncClient(timeout=_COMFYUI_TIMEOUT, trust_env=False) as local,
-    ):
-        tools = Tools(
-            settings=settings,
-            api=WorkerApi(plane, settings.api_base_url),
-            storage=storage,
-            comfyui=ComfyUI(local, settings.comfyui_base_url),
-            process=_process(settings),
-        )
-        if tools.process is None:
-            yield tools
-            return
-        tools.process.start()
-        try:
-            yield tools
-        finally:
-            await tools.process.stop()
+    with keeping_log([settings.fleet_secret.get_secret_value()]) as log_buffer:
+        async with (
+            httpx.AsyncClient() as plane,
+            httpx.AsyncClient(timeout=_STORAGE_TIMEOUT) as storage,
+            httpx.AsyncClient(timeout=_COMFYUI_TIMEOUT, trust_env=False) as local,
+        ):
+            tools = Tools(
+                settings=settings,
+                api=WorkerApi(plane, settings.api_base_url),
+                storage=storage,
+                comfyui=ComfyUI(local, settings.comfyui_base_url),
+                process=_process(settings),
+                log_buffer=log_buffer,
+            )
+            async with _running(tools.process):
+                yield tools
 
 
 async def _run(settings: WorkerSettings) -> int:
     async with equipped(settings) as tools:
+        log.info("comfyfleet worker %s, %s, fleet %s", __version__, settings.worker_id, settings.fleet_slug)
         at_once = tools.process.kill if tools.process else _nothing
         try:
             await run_until_signalled(Agent(tools).run(), at_once)
         except Refused as error:
             log.error("The control plane does not let this worker in: %s %s", error.message, error.hint)  # noqa: TRY400
-            log.error("Compare API_BASE_URL, FLEET_SECRET, FLEET_SLUG and FLEET_STAGE with the control plane's.")  # noqa: TRY400
+            if error.code != _REVOKED:
+                log.error("Compare API_BASE_URL, FLEET_SECRET, FLEET_SLUG and FLEET_STAGE with the control plane's.")  # noqa: TRY400
             return 1
     return 0
+
+
+@asynccontextmanager
+async def _running(process: ComfyUIProcess | None) -> AsyncIterator[None]:
+    if process is None:
+        yield
+        return
+    process.start()
+    try:
+        yield
+    finally:
+        await process.stop()
 
 
 def _process(settings: WorkerSettings) -> ComfyUIProcess | None:

@@ -47,12 +47,21 @@ class WorkerSettings(BaseSettings):
         default=25, ge=0, le=60, description="How long the server may hold a poll open until there is a job."
     )
 
+    report_interval_seconds: float = Field(
+        default=10, gt=0, le=300, description="Pause between two reports of the machine's figures and of the log."
+    )
+
     comfyui_base_url: str = Field(
         default=names.COMFYUI_DEFAULT_URL, description="Where this machine's ComfyUI answers."
     )
     comfyui_start_command: str | None = Field(
         default=None,
         description="Shell-quoted command line of a ComfyUI that the worker starts itself and restarts when it dies.",
+    )
+    install_root: Path | None = Field(
+        default=None,
+        description="ComfyUI's folder, where it is noted which bundle was applied; if unset, /opt/comfyui, and for the"
+        " local worker none.",
     )
     render_timeout_seconds: float = Field(
         default=3600, gt=0, description="Longest time that one prompt may run; it is interrupted then."
@@ -61,6 +70,13 @@ class WorkerSettings(BaseSettings):
         default_factory=lambda: platformdirs.user_cache_path("comfyfleet") / "worker",
         description="Folder of this worker alone, for the inputs of running jobs and for ComfyUI's log.",
     )
+
+    @property
+    def bundle_root(self) -> Path | None:
+        """The folder that tells which bundle was applied on this machine, if there is one to look at."""
+        if self.install_root is not None or self.registration_source == "local":
+            return self.install_root
+        return Path(names.INSTALL_ROOT)
 
     @classmethod
     def load(cls) -> Self:

@@ -7,6 +7,7 @@ import httpx
 from comfyfleet.client.worker import WorkerApi
 from comfyfleet.worker.comfyui.client import ComfyUI
 from comfyfleet.worker.comfyui.process import ComfyUIProcess
+from comfyfleet.worker.log_buffer import LogBuffer
 from comfyfleet.worker.settings import WorkerSettings
 
 
@@ -19,6 +20,7 @@ class Tools:
     storage: httpx.AsyncClient
     comfyui: ComfyUI
     process: ComfyUIProcess | None
+    log_buffer: LogBuffer
 
     @property
     def owner(self) -> dict[str, str]:

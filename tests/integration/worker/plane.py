@@ -39,7 +39,7 @@ class Stored:
 
 @dataclass
 class Plane:
-    """Set `is_away`, `is_canceled`, `is_lost` and `put_failures` to make trouble."""
+    """Set `is_away`, `is_canceled`, `is_lost`, `report_refusal` and `put_failures` to make trouble."""
 
     url: str = ""
     tokens: list[str] = field(default_factory=list)
@@ -51,6 +51,7 @@ class Plane:
     is_away: bool = False
     is_canceled: bool = False
     is_lost: bool = False
+    report_refusal: tuple[int, str] | None = None
     put_failures: int = 0
     turned_away: int = 0
     next_id: int = 1
@@ -119,6 +120,8 @@ class Plane:
         self.calls.append(Call(verb, body))
         if verb in {"heartbeat", "complete", "fail", "requeue"} and self.is_lost:
             return _refusal(409, "lease_lost")
+        if verb == "report" and self.report_refusal is not None:
+            return _refusal(*self.report_refusal)
         answer = await self._poll(request, body) if verb == "poll" else self._answer(verb, body)
         return JSONResponse({"data": answer, "message": "ok"})
 

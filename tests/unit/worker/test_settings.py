@@ -33,6 +33,19 @@ def test_four_variables_are_enough() -> None:
     assert settings.work_directory.is_absolute()
 
 
+def test_the_bundle_of_a_fleets_machine_is_looked_for_where_bundles_go(environment: pytest.MonkeyPatch) -> None:
+    assert WorkerSettings.load().bundle_root == Path("/opt/comfyui")
+    environment.setenv("INSTALL_ROOT", "/srv/comfyui")
+    assert WorkerSettings.load().bundle_root == Path("/srv/comfyui")
+
+
+def test_the_local_worker_looks_for_a_bundle_only_where_it_is_told_to(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("REGISTRATION_SOURCE", "local")
+    assert WorkerSettings.load().bundle_root is None
+    environment.setenv("INSTALL_ROOT", "/srv/comfyui")
+    assert WorkerSettings.load().bundle_root == Path("/srv/comfyui")
+
+
 def test_the_variables_of_the_contract_are_read(environment: pytest.MonkeyPatch) -> None:
     for name, value in {
         "FLEET_STAGE": "production",
