@@ -1,11 +1,11 @@
-"""`comfyfleet fleets`: list, create, assign, and which bundle each points to; and `comfyfleet workers`."""
+"""`comfyfleet fleets`: list, create, assign, which bundle each points to, and how each stood over time."""
 
 from typing import Annotated
 
 import typer
 
 from comfyfleet import names
-from comfyfleet.cli import fleet_bundles, fleet_names
+from comfyfleet.cli import fleet_bundles, fleet_names, metrics
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.fleet_bundles import Slug, Stage
 from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
@@ -13,10 +13,9 @@ from comfyfleet.cli.output import print_json, print_table, say
 from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import open_plane
 from comfyfleet.client.api import ControlPlane
-from comfyfleet.protocol.api import FleetView, NewFleet, WorkerView
+from comfyfleet.protocol.api import FleetView, NewFleet
 
 app = typer.Typer(no_args_is_help=True, help="Fleets of machines, their workflows and their bundle (administrators).")
-workers_app = typer.Typer(no_args_is_help=True, help="Workers, the agents on machines (administrators).")
 
 app.command(
     "activate",
@@ -27,6 +26,7 @@ app.command(
 app.command("deactivate")(fleet_bundles.deactivate)
 app.command("coverage", epilog=examples("comfyfleet fleets coverage gpu-default --bundle sdxl"))(fleet_bundles.coverage)
 app.command("history")(fleet_bundles.history)
+app.command("metrics", epilog=examples("comfyfleet fleets metrics gpu-default --range 24h"))(metrics.metrics)
 app.command("rename")(fleet_names.rename)
 app.command("delete")(fleet_names.delete)
 
@@ -39,8 +39,11 @@ def list_fleets(context: typer.Context, as_json: JsonFlag = False) -> None:
     if as_json:
         print_json(fleets)
         return
-    rows = [(item.stage, item.slug, item.name, item.queue_depth, " ".join(item.workflows)) for item in fleets]
-    print_table(("STAGE", "FLEET", "NAME", "QUEUE", "WORKFLOWS"), rows, empty="There are no fleets.")
+    rows = [
+        (item.stage, item.slug, item.name, item.queue_depth, item.active_bundle, " ".join(item.workflows))
+        for item in fleets
+    ]
+    print_table(("STAGE", "FLEET", "NAME", "QUEUE", "BUNDLE", "WORKFLOWS"), rows, empty="There are no fleets.")
 
 
 @app.command("create")
@@ -83,35 +86,6 @@ def assign(
         print_json(view)
     else:
         say(f"Fleet '{view.slug}' serves: {', '.join(view.workflows)}.")
-
-
-@workers_app.command("list")
-def list_workers(
-    context: typer.Context,
-    everyone: Annotated[bool, typer.Option("--all", help="Also those that left or were lost.")] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """List the workers, and which ComfyUI each of them drives."""
-    with open_plane(context) as plane:
-        workers = [worker for worker in plane.workers() if everyone or worker.status in {"active", "draining"}]
-    if as_json:
-        print_json(workers)
-        return
-    headers = ("WORKER", "STAGE", "FLEET", "STATUS", "COMFYUI", "JOBS", "LAST SEEN")
-    print_table(headers, map(_worker_row, workers), empty="There are no workers.")
-
-
-def comfyui_name(worker: WorkerView) -> str:
-    """Return which ComfyUI a worker drives, such as `ComfyUI 0.33.0` or `the stand-in (not ComfyUI) 0.33.0`."""
-    version = worker.capabilities.get("comfyui_version") or "of unknown version"
-    kind = "the stand-in (not ComfyUI)" if worker.capabilities.get("is_standin") else "ComfyUI"
-    return f"{kind} {version}"
-
-
-def _worker_row(worker: WorkerView) -> tuple[object, ...]:
-    jobs = " ".join(map(str, worker.jobs)) or "-"
-    fleet, seen_at = worker.fleet_slug, worker.last_seen_at
-    return worker.worker_id, worker.stage, fleet, worker.status, comfyui_name(worker), jobs, seen_at
 
 
 def _fleet(plane: ControlPlane, stage: str, slug: str) -> FleetView:

@@ -15,10 +15,12 @@ from comfyfleet.cli import (
     jobs,
     keys,
     machine,
+    metrics,
     program,
     run,
     system,
     tenants,
+    workers,
     workflows,
 )
 from comfyfleet.cli.errors import EXIT_CODES_HELP, FleetGroup
@@ -79,7 +81,8 @@ app.add_typer(workflows.app, name="workflows", rich_help_panel="For administrato
 app.add_typer(assets.app, name="assets", rich_help_panel="For administrators")
 app.add_typer(bundles.app, name="bundles", rich_help_panel="For administrators")
 app.add_typer(fleets.app, name="fleets", rich_help_panel="For administrators")
-app.add_typer(fleets.workers_app, name="workers", rich_help_panel="For administrators")
+app.add_typer(workers.app, name="workers", rich_help_panel="For administrators")
+app.command(rich_help_panel="For administrators")(metrics.attention)
 app.add_typer(tenants.app, name="tenants", rich_help_panel="For administrators")
 app.add_typer(audit.app, name="audit", rich_help_panel="For administrators")
 app.command(rich_help_panel="For administrators")(system.system)

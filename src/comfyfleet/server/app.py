@@ -20,9 +20,11 @@ from comfyfleet.server.errors import install_error_handlers
 from comfyfleet.server.fleets import routes as fleets
 from comfyfleet.server.fleets import workflow_routes
 from comfyfleet.server.jobs import admin_routes as admin_jobs
+from comfyfleet.server.jobs import revocation_routes, testing_routes, worker_routes
 from comfyfleet.server.jobs import routes as jobs
-from comfyfleet.server.jobs import testing_routes, worker_routes
 from comfyfleet.server.maintenance import maintain_forever
+from comfyfleet.server.metrics import routes as metrics
+from comfyfleet.server.metrics.model_needs import ModelNeeds
 from comfyfleet.server.objects.routes import make_router
 from comfyfleet.server.system import routes as system
 from comfyfleet.server.tenants import key_routes, people_routes
@@ -39,9 +41,10 @@ def create_app(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     app.state.sign_in_guard = SignInGuard()
     app.state.arrivals = Arrivals(wiring)
+    app.state.model_needs = ModelNeeds()
     install_error_handlers(app)
     slices = (auth, audit, tenants, asset_uploads, assets, workflows, bundles, effects, fleets, workers, uploads, jobs)
-    for slice_ in (*slices, people_routes, key_routes, system, admin_jobs, worker_routes):
+    for slice_ in (*slices, people_routes, key_routes, system, admin_jobs, worker_routes, revocation_routes, metrics):
         app.include_router(slice_.router)
     for router in (workflow_routes.router, testing_routes.router):
         app.include_router(router)

@@ -1,14 +1,20 @@
-"""What the control plane does by itself: it takes back lost leases, and forgets old sessions and uploads."""
+"""What the control plane does by itself.
+
+It takes back lost leases, marks silent workers, writes down how fleets stand, and forgets old sessions and uploads.
+"""
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from comfyfleet.server.assets import uploads as asset_uploads
 from comfyfleet.server.auth import repository as sessions
 from comfyfleet.server.jobs import leases
+from comfyfleet.server.metrics.sampling import take_samples
 from comfyfleet.server.wiring import Wiring
+from comfyfleet.server.workers import service as workers
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +31,19 @@ async def maintain_forever(wiring: Wiring) -> None:
 
 async def maintain_once(wiring: Wiring) -> int:
     """Look once; return how many jobs were taken back."""
+    settings = wiring.settings
     async with wiring.sessions.begin() as session:
         rescued = await leases.rescue(session, wiring)
         await sessions.delete_expired_sessions(session, wiring.clock())
+    # By itself: whoever holds a worker may want its jobs next, and would wait for this as this would for them.
+    async with wiring.sessions.begin() as session:
+        lost = await workers.mark_lost(session, wiring.clock() - timedelta(seconds=settings.worker_lost_seconds))
+    async with wiring.sessions.begin() as session:
+        await take_samples(session, wiring.clock(), keep=timedelta(days=settings.metrics_keep_days))
     if dropped := await asset_uploads.abort_abandoned(wiring):
         log.info("dropped %d uploads that nobody went on with", dropped)
+    if lost:
+        log.warning("%d workers fell silent and count as lost", lost)
     if rescued:
         log.info("took back %d jobs whose leases ran out", rescued)
     return rescued

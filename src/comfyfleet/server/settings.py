@@ -60,6 +60,10 @@ class ServerSettings(BaseSettings):
     )
     worker_lost_seconds: float = Field(default=120, gt=0, description="Silence after which a worker counts as lost.")
     maintenance_interval_seconds: float = Field(default=2, gt=0, description="Pause between looks for lost leases.")
+    metrics_keep_days: float = Field(default=14, gt=0, le=3650, description="How long samples of fleets are kept.")
+    attention_oldest_seconds: float = Field(
+        default=600, gt=0, description="A job that has waited so long needs an operator's attention."
+    )
     poll_max_wait_seconds: float = Field(default=30, ge=0, le=60, description="Longest time that a poll is held open.")
 
     @field_validator("app_key", "comfyui_fleet_secret")

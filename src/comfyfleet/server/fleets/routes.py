@@ -14,6 +14,7 @@ from comfyfleet.server.bundles.finding import find as find_bundle
 from comfyfleet.server.fleets import repository, service
 from comfyfleet.server.fleets.activation import activate
 from comfyfleet.server.fleets.coverage import coverage_of
+from comfyfleet.server.fleets.overview_repository import fleets_with_bundles
 from comfyfleet.server.models import Fleet, FleetActivation
 
 router = APIRouter(prefix="/api/fleets", tags=["fleets"])
@@ -98,12 +99,14 @@ async def list_activations(
 
 
 async def _view(session: AsyncSession, fleet: Fleet) -> api.FleetView:
+    [(_, bundle, version)] = await fleets_with_bundles(session, fleet.id)
     return api.FleetView(
         slug=fleet.slug,
         stage=fleet.stage,
         name=fleet.name,
         workflows=await repository.workflows_of(session, fleet.id),
         queue_depth=await repository.queue_depth(session, fleet.id),
+        active_bundle=f"{bundle}@{version}" if bundle else None,
     )
 
 

@@ -1,0 +1,1 @@
+"""How fleets stood over time, and what needs attention now."""

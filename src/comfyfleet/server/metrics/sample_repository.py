@@ -1,0 +1,43 @@
+"""SQL of samples of fleets."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from comfyfleet.core.jobs import JobStatus
+from comfyfleet.server.models import Fleet, FleetSample, Job
+
+_SAMPLES_LOCK = 0x73616D70  # "samp"; of several control planes one takes samples at a time
+
+
+async def may_take(session: AsyncSession) -> bool:
+    """Tell whether nobody else takes samples at this moment; until the transaction ends, nobody else does."""
+    return bool(await session.scalar(select(func.pg_try_advisory_xact_lock(_SAMPLES_LOCK))))
+
+
+async def fleets_without(session: AsyncSession, now: datetime, spacing: timedelta) -> list[int]:
+    """Return the fleets without a sample within `spacing` of now, by which the clocks of planes may differ, too."""
+    has_one = exists().where(
+        FleetSample.fleet_id == Fleet.id, FleetSample.at > now - spacing, FleetSample.at < now + spacing
+    )
+    return list(await session.scalars(select(Fleet.id).where(~has_one).order_by(Fleet.id)))
+
+
+async def first_queued_at(session: AsyncSession) -> dict[int, datetime]:
+    """Return since when the first queued job of each fleet waits."""
+    query = select(Job.fleet_id, func.min(Job.queued_at).label("first")).where(Job.status == JobStatus.QUEUED)
+    return {row.fleet_id: row.first for row in await session.execute(query.group_by(Job.fleet_id))}
+
+
+async def insert(session: AsyncSession, samples: Sequence[FleetSample]) -> None:
+    """Store samples."""
+    session.add_all(samples)
+    await session.flush()
+
+
+async def delete_before(session: AsyncSession, at: datetime) -> None:
+    """Forget older samples. The fleets are named for the sake of the index, which begins with them."""
+    fleets = select(Fleet.id).scalar_subquery()
+    await session.execute(delete(FleetSample).where(FleetSample.fleet_id.in_(fleets), FleetSample.at < at))

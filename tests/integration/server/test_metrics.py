@@ -1,0 +1,136 @@
+"""How fleets stood over time."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from tests.support.control_plane import ControlPlane, TenantAccess
+from tests.support.operator import OperatorAccess
+from tests.support.simple_worker import SimpleWorker, lease_of
+
+from comfyfleet.server.metrics.sampling import take_samples
+from comfyfleet.server.models import FleetSample
+
+PATH = "/metrics/fleets/local/gpu-default"
+KEEP = timedelta(days=14)
+
+
+@pytest.fixture
+def operator(control_plane: ControlPlane) -> OperatorAccess:
+    return OperatorAccess(control_plane)
+
+
+@pytest.fixture(autouse=True)
+async def first_sample(control_plane: ControlPlane) -> None:
+    """Wait for the sample that is taken when the control plane starts."""
+    async with asyncio.timeout(10):
+        while not await samples(control_plane):
+            await asyncio.sleep(0.01)
+
+
+async def samples(control_plane: ControlPlane) -> list[FleetSample]:
+    """Return all samples; the first was taken when the control plane started."""
+    async with control_plane.wiring.sessions.begin() as session:
+        return list(await session.scalars(select(FleetSample).order_by(FleetSample.at)))
+
+
+async def test_maintenance_writes_down_how_a_fleet_stands(
+    control_plane: ControlPlane, tenant: TenantAccess, worker: SimpleWorker
+) -> None:
+    for _ in range(3):
+        await tenant.submit()
+    await worker.lease()
+    control_plane.clock.forward(seconds=42)
+    await control_plane.look_after()
+    _, sample = await samples(control_plane)
+    assert (sample.queued, sample.processing, sample.workers, sample.capacity) == (2, 1, 1, 1)
+    assert 42 <= sample.oldest_seconds < 60
+    assert sample.desired is None
+
+
+async def test_a_fleet_is_sampled_every_ten_seconds_and_not_more_often(control_plane: ControlPlane) -> None:
+    for _ in range(12):
+        await control_plane.look_after()
+        control_plane.clock.forward(seconds=2.5)
+    assert len(await samples(control_plane)) == 3
+
+
+async def test_of_several_control_planes_one_takes_the_sample(control_plane: ControlPlane) -> None:
+    now = control_plane.clock() + timedelta(minutes=1)
+
+    async def look(skew: float) -> int:
+        async with control_plane.wiring.sessions.begin() as session:
+            return await take_samples(session, now + timedelta(seconds=skew), keep=KEEP)
+
+    taken = await asyncio.gather(*(look(skew) for skew in (0, 0.5, -3, 2)))
+    assert sum(taken) == 1
+    assert await look(4) == 0
+
+
+async def test_old_samples_are_forgotten(control_plane: ControlPlane) -> None:
+    control_plane.clock.forward(days=13)
+    await control_plane.look_after()
+    control_plane.clock.forward(days=2)
+    await control_plane.look_after()
+    assert len(await samples(control_plane)) == 2
+
+
+async def test_a_series_tells_of_queue_workers_and_jobs_that_ended(
+    operator: OperatorAccess, control_plane: ControlPlane, tenant: TenantAccess, worker: SimpleWorker
+) -> None:
+    control_plane.clock.forward(days=3)
+    for seconds in (2, 4, 12):
+        await tenant.submit()
+        job = await worker.lease()
+        control_plane.clock.forward(seconds=seconds)
+        assert (await worker.complete(job, await worker.put_output(job))).is_success
+    await tenant.submit()
+    await worker.call("fail", **lease_of(await worker.lease()), error_message="x")
+    await tenant.submit()
+    await control_plane.look_after()
+    series = await operator.get(PATH, range="1h", points=1)
+    assert (series["stage"], series["fleet_slug"], series["step_seconds"]) == ("local", "gpu-default", 3600)
+    [point] = series["points"]
+    assert (point["queued"], point["workers"], point["capacity"]) == (1, 1, 1)
+    assert (point["completed"], point["failed"]) == (3, 1)
+    assert 4 <= point["median_seconds"] < 5.5
+    assert 10 < point["p95_seconds"] < 13
+
+
+@pytest.mark.parametrize(("range_", "step"), [("1h", 20), ("6h", 120), ("24h", 480), ("7d", 3360)])
+async def test_a_range_has_at_most_180_points_and_gaps_where_nothing_was_measured(
+    operator: OperatorAccess, control_plane: ControlPlane, range_: str, step: int
+) -> None:
+    control_plane.clock.forward(days=8)
+    await control_plane.look_after()
+    series = await operator.get(PATH, range=range_)
+    points: list[dict[str, Any]] = series["points"]
+    assert (len(points), series["step_seconds"]) == (180, step)
+    assert [point["queued"] for point in points if point["queued"] is not None] == [0]
+    assert points[0]["workers"] is None
+    assert (points[0]["completed"], points[0]["median_seconds"]) == (0, None)
+    assert [point["at"] for point in points] == sorted(point["at"] for point in points)
+
+
+async def test_what_makes_no_sense_is_refused(operator: OperatorAccess, tenant: TenantAccess) -> None:
+    assert await operator.refused("GET", PATH, range="2h") == (422, "request_invalid")
+    assert await operator.refused("GET", PATH, points=181) == (422, "request_invalid")
+    assert await operator.refused("GET", "/metrics/fleets/local/none") == (404, "fleet_not_found")
+    assert (await tenant.call("GET", f"/api{PATH}")).status_code == 403
+    assert (await tenant.call("GET", "/api/metrics/attention")).status_code == 403
+
+
+async def test_fleets_are_listed_with_their_active_bundle(operator: OperatorAccess) -> None:
+    [fleet] = await operator.get("/fleets")
+    assert fleet["active_bundle"] is None
+
+
+async def test_samples_of_a_fleet_go_with_it(control_plane: ControlPlane, operator: OperatorAccess) -> None:
+    await operator.post("/fleets", {"stage": "local", "slug": "spare"})
+    await control_plane.look_after()
+    answer = await operator.call("DELETE", "/fleets/local/spare")
+    assert answer.is_success, answer.text
+    async with control_plane.wiring.sessions.begin() as session:
+        assert await session.scalar(select(func.count()).select_from(FleetSample)) == 1
