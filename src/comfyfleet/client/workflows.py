@@ -12,6 +12,7 @@ from comfyfleet.protocol.workflows import (
     ProposalRequest,
     ProposalView,
     Restoration,
+    VersionDetail,
     VersionDifference,
     VersionView,
     WorkflowFleets,
@@ -32,6 +33,10 @@ class WorkflowPlane(ControlPlane):
     def versions(self, slug: str, *, limit: int | None = None) -> list[VersionView]:
         """Return a workflow's versions, newest first."""
         return self._get(list[VersionView], f"{_path(slug)}/versions", limit=limit)
+
+    def version(self, slug: str, number: int) -> VersionDetail:
+        """Return a version with all that it runs."""
+        return self._get(VersionDetail, f"{_path(slug)}/versions/{number}")
 
     def version_difference(self, slug: str, before: int, after: int) -> VersionDifference:
         """Return what differs between two versions."""

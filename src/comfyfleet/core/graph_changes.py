@@ -1,8 +1,9 @@
 """What differs between two versions of a workflow."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from comfyfleet.core.graphs import Graph, is_link, node_name
 from comfyfleet.core.properties import Property
@@ -20,7 +21,10 @@ class Change:
 
 
 def changes_between(old: WorkflowSpec, new: WorkflowSpec) -> list[Change]:
-    """Return what differs, in the order of output, nodes and properties."""
+    """Return what differs, in the order of output, nodes and properties; nothing if both run the same.
+
+    1, 1.0 and true differ, for ComfyUI may take them for different values; the order of nodes and inputs says nothing.
+    """
     return [*_output(old, new), *_nodes(old.graph, new.graph), *_properties(old.properties, new.properties)]
 
 
@@ -44,15 +48,24 @@ def _nodes(old: Graph, new: Graph) -> Iterator[Change]:
 
 def _node(graph: Graph, node_id: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     where = node_name(graph, node_id)
-    if old["class_type"] != new["class_type"]:
-        yield Change("changed", f"{where}: class", old["class_type"], new["class_type"])
-    if old.get("_meta") != new.get("_meta"):
-        yield Change("changed", f"{where}: title", _text(old.get("_meta")), _text(new.get("_meta")))
+    for part in {**old, **new}:
+        if part != "inputs":
+            yield from _parts(f"{where}: {_NAMES.get(part, part)}", part, old, new)
     for name in {**old["inputs"], **new["inputs"]}:
-        before, after = old["inputs"].get(name), new["inputs"].get(name)
-        if before != after:
-            what = "added" if name not in old["inputs"] else "removed" if name not in new["inputs"] else "changed"
-            yield Change(what, f"{where}: {name}", _text(before), _text(after))
+        yield from _parts(f"{where}: {name}", name, old["inputs"], new["inputs"])
+
+
+_NAMES: Final = {"class_type": "class", "_meta": "title"}
+
+
+def _parts(where: str, name: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+    before, after = old.get(name), new.get(name)
+    if name not in old:
+        yield Change("added", where, None, _text(after))
+    elif name not in new:
+        yield Change("removed", where, _text(before), None)
+    elif _differ(before, after):
+        yield Change("changed", where, _text(before), _text(after))
 
 
 def _properties(old: tuple[Property, ...], new: tuple[Property, ...]) -> Iterator[Change]:
@@ -60,14 +73,21 @@ def _properties(old: tuple[Property, ...], new: tuple[Property, ...]) -> Iterato
     for key, prop in after.items():
         if key not in before:
             yield Change("added", f"property {key}")
-        elif before[key] != prop:
+        else:
             for name, value in vars(prop).items():
                 earlier = getattr(before[key], name)
-                if earlier != value:
+                if _differ(earlier, value):
                     yield Change("changed", f"property {key}: {name}", _text(earlier), _text(value))
     for key in before:
         if key not in after:
             yield Change("removed", f"property {key}")
+    first, second = [key for key in before if key in after], [key for key in after if key in before]
+    if first != second:
+        yield Change("changed", "order of the properties", ", ".join(first), ", ".join(second))
+
+
+def _differ(before: object, after: object) -> bool:
+    return json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True)
 
 
 def _text(value: object) -> str | None:

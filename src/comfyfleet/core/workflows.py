@@ -2,9 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from comfyfleet.core.errors import Invalid
@@ -48,37 +47,30 @@ def check_workflow(spec: WorkflowSpec) -> None:
 
 def problems_of(spec: WorkflowSpec) -> Iterator[Invalid]:
     """Yield every reason why a workflow cannot be imported, each with what to do."""
-    yield from _found(lambda: _check_output(spec))
-    yield from _found(lambda: _check_keys(spec.properties))
-    yield from _found(lambda: _check_primary(spec.properties))
+    yield from _output_problems(spec)
+    yield from _key_problems(spec.properties)
+    yield from _primary_problems(spec.properties)
     for prop in spec.properties:
-        yield from _found(partial(_check_property, prop))
-        yield from _found(partial(_check_binding, spec.graph, prop))
+        yield from _property_problems(prop)
+        yield from _binding_problems(spec.graph, prop)
 
 
-def _found(check: Callable[[], None]) -> Iterator[Invalid]:
-    try:
-        check()
-    except Invalid as problem:
-        yield problem
-
-
-def _check_output(spec: WorkflowSpec) -> None:
+def _output_problems(spec: WorkflowSpec) -> Iterator[Invalid]:
     if spec.output_node_id not in spec.graph:
-        raise WorkflowInvalid(
+        yield WorkflowInvalid(
             f"The output node '{spec.output_node_id}' is not in the workflow.",
             hint=f"Choose one of: {', '.join(node_name(spec.graph, node_id) for node_id in spec.graph)}.",
         )
     if not re.fullmatch(r"[a-z0-9]{1,10}", spec.output_extension):
-        raise WorkflowInvalid(f"'{spec.output_extension}' is no file extension.", hint="Write it like mp4, no dot.")
+        yield WorkflowInvalid(f"'{spec.output_extension}' is no file extension.", hint="Write it like mp4, no dot.")
     if not re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", spec.output_mime_type):
-        raise WorkflowInvalid(f"'{spec.output_mime_type}' is no MIME type.", hint="Write it like video/mp4.")
+        yield WorkflowInvalid(f"'{spec.output_mime_type}' is no MIME type.", hint="Write it like video/mp4.")
 
 
-def _check_keys(properties: tuple[Property, ...]) -> None:
+def _key_problems(properties: tuple[Property, ...]) -> Iterator[Invalid]:
     for prop in properties:
         if not _KEY.fullmatch(prop.key):
-            raise WorkflowInvalid(
+            yield WorkflowInvalid(
                 f"'{prop.key[:80]}' is no property key.",
                 hint="Use small letters, digits and underscores, with a letter first.",
             )
@@ -86,54 +78,59 @@ def _check_keys(properties: tuple[Property, ...]) -> None:
         ("key", [prop.key for prop in properties]),
         ("placeholder", [prop.placeholder for prop in properties if prop.placeholder]),
     ):
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise WorkflowInvalid(
-                f"Two properties have the {what} '{twice[0]}'.", hint=f"Give each property a {what} of its own."
-            )
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield WorkflowInvalid(
+                    f"Two properties have the {what} '{name}'.",
+                    hint=f"Give each property a {what} of its own.",
+                )
 
 
-def _check_primary(properties: tuple[Property, ...]) -> None:
+def _primary_problems(properties: tuple[Property, ...]) -> Iterator[Invalid]:
     primary = [prop for prop in properties if prop.is_primary_input]
     if len(primary) > 1:
-        raise WorkflowInvalid(
+        yield WorkflowInvalid(
             f"Two properties are the primary input: {', '.join(prop.key for prop in primary)}.",
             hint="Set is_primary_input on one of them only.",
         )
     if primary and not primary[0].type.is_file:
-        raise WorkflowInvalid(
+        yield WorkflowInvalid(
             f"The primary input '{primary[0].key}' has the type {primary[0].type}.",
             hint="A primary input is an image, a video or an audio file; a text-only workflow has none.",
         )
 
 
-def _check_property(prop: Property) -> None:
+def _property_problems(prop: Property) -> Iterator[Invalid]:
     if prop.type is PropertyType.CHOICE and not prop.choices:
-        raise WorkflowInvalid(f"The choice '{prop.key}' has no choices.", hint="List its choices.")
+        yield WorkflowInvalid(f"The choice '{prop.key}' has no choices.", hint="List its choices.")
     if prop.minimum is not None and prop.maximum is not None and prop.minimum > prop.maximum:
-        raise WorkflowInvalid(f"'{prop.key}' has a minimum above its maximum.", hint="Swap the two.")
+        yield WorkflowInvalid(f"'{prop.key}' has a minimum above its maximum.", hint="Swap the two.")
     if prop.type.is_file and prop.default is not None:
-        raise WorkflowInvalid(f"The file '{prop.key}' has a default.", hint="Files have no default: remove it.")
-    if prop.default is not None:
-        check_value(prop, prop.default)
+        yield WorkflowInvalid(f"The file '{prop.key}' has a default.", hint="Files have no default: remove it.")
+    elif prop.default is not None:
+        try:
+            check_value(prop, prop.default)
+        except Invalid as problem:
+            yield problem
 
 
-def _check_binding(graph: Graph, prop: Property) -> None:
+def _binding_problems(graph: Graph, prop: Property) -> Iterator[Invalid]:
     if (prop.node_id is None) != (prop.input_name is None):
-        raise WorkflowInvalid(f"'{prop.key}' names a node or an input, not both.", hint="Give node_id and input_name.")
-    if prop.placeholder is None and prop.node_id is None:
-        raise WorkflowInvalid(
+        yield WorkflowInvalid(f"'{prop.key}' names a node or an input, not both.", hint="Give node_id and input_name.")
+    elif prop.placeholder is None and prop.node_id is None:
+        yield WorkflowInvalid(
             f"'{prop.key}' is bound to nothing.", hint="Give a placeholder, or node_id and input_name."
         )
     if prop.placeholder is not None:
-        _check_placeholder(graph, prop.key, prop.placeholder)
+        yield from _placeholder_problems(graph, prop.key, prop.placeholder)
     if prop.node_id is not None and prop.input_name is not None:
-        _check_input(graph, prop.key, prop.node_id, prop.input_name)
+        yield from _input_problems(graph, prop.key, prop.node_id, prop.input_name)
 
 
-def _check_placeholder(graph: Graph, key: str, placeholder: str) -> None:
+def _placeholder_problems(graph: Graph, key: str, placeholder: str) -> Iterator[Invalid]:
     if len(placeholder) < 3:
-        raise WorkflowInvalid(f"The placeholder of '{key}' is too short.", hint="Use one like {{PROMPT}}.")
+        yield WorkflowInvalid(f"The placeholder of '{key}' is too short.", hint="Use one like {{PROMPT}}.")
+        return
     if any(placeholder in text for text in input_strings(graph)):
         return
     bare = _BARE.search(placeholder)
@@ -144,26 +141,27 @@ def _check_placeholder(graph: Graph, key: str, placeholder: str) -> None:
         else ""
     )
     name = bare.group() if bare else "PROMPT"
-    raise WorkflowInvalid(
+    yield WorkflowInvalid(
         f"The placeholder '{placeholder}' of '{key}' is in no input of the workflow.",
         hint=f"{hint}Write __{name}__ in ComfyUI instead and export again, or bind '{key}' by node_id and input_name.",
     )
 
 
-def _check_input(graph: Graph, key: str, node_id: str, input_name: str) -> None:
+def _input_problems(graph: Graph, key: str, node_id: str, input_name: str) -> Iterator[Invalid]:
     if node_id not in graph:
-        raise WorkflowInvalid(
+        yield WorkflowInvalid(
             f"'{key}' is bound to node '{node_id}', which is not in the workflow.",
             hint=f"The nodes are: {', '.join(graph)}.",
         )
+        return
     inputs = graph[node_id]["inputs"]
     if input_name not in inputs:
-        raise WorkflowInvalid(
+        yield WorkflowInvalid(
             f"'{key}' is bound to the input '{input_name}', which {node_name(graph, node_id)} does not have.",
             hint=f"Its inputs are: {', '.join(inputs) or 'none'}.",
         )
-    if is_link(inputs[input_name]):
-        raise WorkflowInvalid(
+    elif is_link(inputs[input_name]):
+        yield WorkflowInvalid(
             f"'{key}' is bound to '{input_name}' of {node_name(graph, node_id)}, which is linked to another node.",
             hint="Bind it to an input that holds a value.",
         )

@@ -57,6 +57,17 @@ class VersionView(BaseModel):
     created_at: datetime
 
 
+class VersionDetail(VersionView):
+    """A version with all that it runs."""
+
+    comfyui_workflow_path: str
+    graph: dict[str, Any]
+    output_node_id: str
+    output_extension: str
+    output_mime_type: str
+    properties: list[PropertyModel]
+
+
 class ChangeView(BaseModel):
     """One difference between two versions."""
 

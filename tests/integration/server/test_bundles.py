@@ -227,7 +227,7 @@ async def test_a_deleted_bundle_takes_its_manifest_along_and_leaves_its_successo
 async def test_every_act_is_written_down(library: BundleLibrary) -> None:
     await library.create("a", (await library.asset("ink.safetensors")).id)
     await library.data("DELETE", "/api/bundles/a")
-    assert await library.audit() == [("bundle.create", "a@1"), ("bundle.delete", "a@1")]
+    assert (await library.audit())[-2:] == [("bundle.create", "a@1"), ("bundle.delete", "a@1")]
 
 
 async def test_gc_removes_old_manifests_without_a_bundle_and_nothing_else(

@@ -73,7 +73,7 @@ def test_a_link_and_what_is_not_there_have_no_property(node_id: str, name: str) 
 def test_all_problems_are_told() -> None:
     twice = (propose(GRAPH).properties[0],) * 2
     found = [str(problem) for problem in problems_of(WorkflowSpec(GRAPH, "7", "MP4!", "x", twice))]
-    assert len(found) == 3
+    assert len(found) == 5
 
 
 def test_nodes_stand_right_of_what_they_are_linked_to_and_do_not_overlap() -> None:

@@ -71,7 +71,7 @@ async def replace(session: AsyncSession, slug: str, new: NewEffect) -> Effect:
     if new.slug != slug:
         raise SlugFixed("An effect's slug cannot be changed.", hint=f"Use the slug '{slug}', or create a new one.")
     effect = await repository.by_slug(session, slug)
-    if effect is None:
+    if effect is None or effect.is_test:
         raise _not_found(slug)
     _assign(effect, new, await _workflow(session, new.workflow))
     return effect

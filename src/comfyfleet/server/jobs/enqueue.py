@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +13,7 @@ from comfyfleet.core.jobs import JobStatus
 from comfyfleet.core.payloads import fill
 from comfyfleet.core.properties import Property, PropertyType, Scalar
 from comfyfleet.core.search_words import words_of
+from comfyfleet.core.workflows import WorkflowSpec
 from comfyfleet.protocol.api import NewJob
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.credits import service as credit_service
@@ -22,7 +23,7 @@ from comfyfleet.server.jobs import admission, repository
 from comfyfleet.server.models import Effect, Job, Upload
 from comfyfleet.server.uploads import service as uploads
 from comfyfleet.server.wiring import Wiring
-from comfyfleet.server.workflows.service import properties_of, spec_of
+from comfyfleet.server.workflows.service import spec_of
 
 
 class IdempotencyMismatch(Conflict):
@@ -78,7 +79,7 @@ async def _seen(session: AsyncSession, principal: Principal, new: NewJob, key: s
 
 
 async def _stored_files(wiring: Wiring, principal: Principal, effect: Effect, new: NewJob) -> dict[str, Upload]:
-    properties = properties_of(effect.workflow)
+    properties = _spec(effect).properties
     values = resolve_values(properties, effect.property_overrides, new.values)
     file_properties = [prop for prop in properties if prop.type.is_file and prop.key in values]
     found = await uploads.require_stored(wiring, principal, {str(values[prop.key]) for prop in file_properties})
@@ -98,6 +99,14 @@ def _check_type(prop: Property, upload: Upload) -> None:
         )
 
 
+def _spec(effect: Effect) -> WorkflowSpec:
+    """Return what an effect runs; who tries a workflow may set all of its properties."""
+    spec = spec_of(effect.workflow)
+    if not effect.is_test:
+        return spec
+    return replace(spec, properties=tuple(replace(prop, user_configurable=True) for prop in spec.properties))
+
+
 async def _effect(session: AsyncSession, new: NewJob, test_on: int | None) -> Effect:
     find = effects.find_active if test_on is None else effects.find_test
     return await find(session, new.effect)
@@ -113,7 +122,7 @@ def _make(
     idempotency_key: str | None,
 ) -> Job:
     now = wiring.clock()
-    spec = spec_of(effect.workflow)
+    spec = _spec(effect)
     values = resolve_values(spec.properties, effect.property_overrides, new.values)
     payload = fill(spec, values)
     shown = _shown(spec.properties, values)

@@ -30,7 +30,8 @@ class RetriedAlready(Conflict):
 async def retry(session: AsyncSession, wiring: Wiring, job: Job) -> Job:
     """Do a failed or canceled job again, which is locked: a new job with the same values, graph, files and cost.
 
-    Its tenant must afford it as any new job, and it goes to the fleet that serves its workflow now.
+    Its tenant must afford it as any new job, and it goes to the fleet that serves its workflow now; a test run goes to
+    the fleet that it was on.
 
     Raises:
         NothingToRetry: It has not ended, or it has completed.
@@ -52,10 +53,13 @@ async def retry(session: AsyncSession, wiring: Wiring, job: Job) -> Job:
 
 async def _copy(session: AsyncSession, wiring: Wiring, job: Job) -> Job:
     now = wiring.clock()
+    fleet_id = job.fleet_id
+    if not job.effect.is_test:
+        fleet_id = await fleets.serving(session, wiring.settings.stage, job.effect.workflow_id)
     return Job(
         tenant_id=job.tenant_id,
         effect=job.effect,
-        fleet_id=await fleets.serving(session, wiring.settings.stage, job.effect.workflow_id),
+        fleet_id=fleet_id,
         status=JobStatus.QUEUED,
         retry_of=job.id,
         request_hash=job.request_hash,

@@ -9,7 +9,17 @@ from sqlalchemy.orm import defer, selectinload
 
 from comfyfleet.core.analysis import KnownAsset, Sought
 from comfyfleet.core.assets import AssetKind
-from comfyfleet.server.models import Asset, AssetName, Bundle, Effect, Fleet, FleetWorkflow, Workflow, WorkflowVersion
+from comfyfleet.server.models import (
+    Asset,
+    AssetName,
+    Bundle,
+    Effect,
+    Fleet,
+    FleetWorkflow,
+    Job,
+    Workflow,
+    WorkflowVersion,
+)
 
 
 async def by_slug(session: AsyncSession, slug: str) -> Workflow | None:
@@ -74,13 +84,20 @@ async def version_of(session: AsyncSession, workflow_id: int, number: int) -> Wo
 
 
 async def effects_of(session: AsyncSession, workflow_id: int) -> list[str]:
-    """Return the slugs of the effects that are made of a workflow, that of its test runs included."""
-    query = select(Effect.slug).where(Effect.workflow_id == workflow_id).order_by(Effect.slug)
+    """Return the slugs of the effects that people made of a workflow."""
+    query = select(Effect.slug).where(Effect.workflow_id == workflow_id, ~Effect.is_test).order_by(Effect.slug)
     return list(await session.scalars(query))
 
 
+async def was_tried(session: AsyncSession, workflow_id: int) -> bool:
+    """Tell whether there are jobs of a workflow's test runs."""
+    query = select(Job.id).join(Effect, Effect.id == Job.effect_id)
+    return await session.scalar(query.where(Effect.workflow_id == workflow_id, Effect.is_test).limit(1)) is not None
+
+
 async def delete_workflow(session: AsyncSession, workflow: Workflow) -> None:
-    """Delete a workflow, its versions, and its places in fleets."""
+    """Delete a workflow, its versions, its places in fleets, and the effect behind its test runs."""
+    await session.execute(delete(Effect).where(Effect.workflow_id == workflow.id, Effect.is_test))
     await session.execute(delete(FleetWorkflow).where(FleetWorkflow.workflow_id == workflow.id))
     await session.delete(workflow)
     await session.flush()

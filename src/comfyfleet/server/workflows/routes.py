@@ -37,10 +37,7 @@ async def analyze_workflow(
 @router.get("/{slug}")
 async def show_workflow(slug: str, _viewer: Viewer, session: Transaction) -> Envelope[api.WorkflowView]:
     """Show a workflow."""
-    workflow = await repository.by_slug(session, slug)
-    if workflow is None:
-        raise service.not_found(slug)
-    return Envelope(data=(await workflow_views(session, [workflow]))[0])
+    return Envelope(data=(await workflow_views(session, [await service.find(session, slug)]))[0])
 
 
 @router.put("/{slug}")

@@ -53,7 +53,8 @@ async def import_workflow(wiring: Wiring, principal: Principal, new: NewWorkflow
         if await repository.by_slug(session, new.slug) is not None:
             raise WorkflowExists(f"There is a workflow '{new.slug}' already.", hint="Replace it, or choose a new slug.")
         workflow = Workflow(slug=new.slug)
-        _assign(workflow, new, spec, path, wiring)
+        _describe(workflow, new, wiring)
+        _assign(workflow, new, spec, path)
         await repository.insert(session, workflow)
         await versions.keep(session, workflow, principal)
         await audit.record(session, principal, "workflow.import", workflow.slug)
@@ -70,12 +71,10 @@ async def replace_workflow(wiring: Wiring, principal: Principal, slug: str, new:
     spec = check(new)
     path = await _store_graph(wiring, slug, spec)
     async with wiring.sessions.begin() as session:
-        workflow = await repository.by_slug(session, slug)
-        if workflow is None:
-            raise not_found(slug)
-        before = spec_of(workflow)
-        _assign(workflow, new, spec, path, wiring)
-        if before != spec_of(workflow):
+        workflow = await find(session, slug)
+        _describe(workflow, new, wiring)
+        if changes_between(spec_of(workflow), spec):
+            _assign(workflow, new, spec, path)
             workflow.version += 1
             await versions.keep(session, workflow, principal)
         await audit.record(session, principal, "workflow.replace", slug, {"version": workflow.version})
@@ -83,10 +82,16 @@ async def replace_workflow(wiring: Wiring, principal: Principal, slug: str, new:
 
 
 async def restore(wiring: Wiring, principal: Principal, slug: str, number: int) -> Workflow:
-    """Make what an old version ran the newest version; name, description and whether it is active stay."""
+    """Make what an old version ran the newest version; name, description and whether it is active stay.
+
+    Nothing changes if the workflow runs the same already.
+    """
     async with wiring.sessions.begin() as session:
         workflow = await find(session, slug)
-        await versions.bring_back(session, workflow, number)
+        old = await versions.find(session, workflow, number)
+        if not changes_between(spec_of(workflow), spec_of(old)):
+            return workflow
+        versions.bring_back(workflow, old)
         workflow.updated_at = wiring.clock()
         await versions.keep(session, workflow, principal)
         detail = {"restored": number, "version": workflow.version}
@@ -113,13 +118,18 @@ async def difference(session: AsyncSession, slug: str, before: int, after: int) 
 
 
 async def remove(session: AsyncSession, principal: Principal, slug: str) -> None:
-    """Delete a workflow that no effect is made of; raise `WorkflowInUse` for another."""
+    """Delete a workflow that no effect is made of and no job remembers; raise `WorkflowInUse` for another."""
     workflow = await find(session, slug)
     effects = await repository.effects_of(session, workflow.id)
     if effects:
         raise WorkflowInUse(
             f"The workflow '{slug}' has effects: {', '.join(effects[:5])}.",
             hint="Delete these first, or make the workflow inactive.",
+        )
+    if await repository.was_tried(session, workflow.id):
+        raise WorkflowInUse(
+            f"Jobs remember test runs of the workflow '{slug}'.",
+            hint="Make the workflow inactive: nobody runs it then.",
         )
     await repository.delete_workflow(session, workflow)
     await audit.record(session, principal, "workflow.delete", slug)
@@ -180,14 +190,17 @@ async def _store_graph(wiring: Wiring, slug: str, spec: WorkflowSpec) -> str:
     return path
 
 
-def _assign(workflow: Workflow, new: NewWorkflow, spec: WorkflowSpec, path: str, wiring: Wiring) -> None:
+def _describe(workflow: Workflow, new: NewWorkflow, wiring: Wiring) -> None:
     workflow.name = new.name
     workflow.description = new.description
     workflow.is_active = new.is_active
+    workflow.updated_at = wiring.clock()
+
+
+def _assign(workflow: Workflow, new: NewWorkflow, spec: WorkflowSpec, path: str) -> None:
     workflow.comfyui_workflow_path = path
     workflow.graph = spec.graph
     workflow.output_node_id = spec.output_node_id
     workflow.output_extension = spec.output_extension
     workflow.output_mime_type = spec.output_mime_type
     workflow.properties = [model.model_dump(mode="json") for model in new.properties]
-    workflow.updated_at = wiring.clock()

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from comfyfleet.protocol import api
 from comfyfleet.protocol import workflows as wire
@@ -14,6 +14,7 @@ from comfyfleet.server.workflows.views import workflow_views
 router = APIRouter()
 
 Number = Annotated[int, Query(ge=1, lt=2**31)]
+Version = Annotated[int, Path(ge=1, lt=2**31)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -35,6 +36,14 @@ async def list_versions(
 ) -> Envelope[list[wire.VersionView]]:
     """List a workflow's versions, newest first."""
     return Envelope(data=await versions.views(session, await service.find(session, slug), limit))
+
+
+@router.get("/{slug}/versions/{number}")
+async def show_version(
+    slug: str, number: Version, _viewer: Viewer, session: Transaction
+) -> Envelope[wire.VersionDetail]:
+    """Show what a version of a workflow runs."""
+    return Envelope(data=await versions.detail(session, await service.find(session, slug), number))
 
 
 @router.get("/{slug}/diff")

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.errors import NotFound
-from comfyfleet.protocol.workflows import VersionView
+from comfyfleet.protocol.workflows import VersionDetail, VersionView
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.models import Workflow, WorkflowVersion
 from comfyfleet.server.workflows import repository
@@ -32,6 +32,11 @@ async def views(session: AsyncSession, workflow: Workflow, limit: int) -> list[V
     return [VersionView.model_validate(version, from_attributes=True) for version in found]
 
 
+async def detail(session: AsyncSession, workflow: Workflow, number: int) -> VersionDetail:
+    """Return a version with all that it runs."""
+    return VersionDetail.model_validate(await find(session, workflow, number), from_attributes=True)
+
+
 async def keep(session: AsyncSession, workflow: Workflow, principal: Principal) -> None:
     """Keep what a workflow is now as its version of that number."""
     parts = {name: getattr(workflow, name) for name in _VERSIONED}
@@ -39,9 +44,8 @@ async def keep(session: AsyncSession, workflow: Workflow, principal: Principal) 
     await repository.insert_version(session, version)
 
 
-async def bring_back(session: AsyncSession, workflow: Workflow, number: int) -> None:
+def bring_back(workflow: Workflow, old: WorkflowVersion) -> None:
     """Give a workflow what an old version had, under the next number."""
-    old = await find(session, workflow, number)
     for name in _VERSIONED:
         setattr(workflow, name, getattr(old, name))
     workflow.version += 1
