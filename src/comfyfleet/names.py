@@ -76,6 +76,11 @@ def manifest_key(bundle_id: str) -> str:
     return f"{bundle_prefix(bundle_id)}/manifest.json"
 
 
+def preview_key(effect_slug: str, sha256: str) -> str:
+    """Key of an effect's preview in the media bucket."""
+    return f"previews/{effect_slug}/{sha256}"
+
+
 def upload_key(tenant_id: str, upload_id: str, filename: str) -> str:
     """Key of a job's input in the media bucket."""
     return f"tenants/{tenant_id}/uploads/{upload_id}/{safe_filename(filename)}"

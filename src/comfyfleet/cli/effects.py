@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from comfyfleet.cli import effect_verbs
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.options import JsonFlag, examples
 from comfyfleet.cli.output import print_json, print_record, print_table, say
@@ -15,6 +16,10 @@ from comfyfleet.core.properties import Scalar
 from comfyfleet.protocol.api import ConfigurableProperty, NewEffect
 
 app = typer.Typer(no_args_is_help=True, help="Effects, the products on workflows: list, show, create.")
+
+app.command("all")(effect_verbs.list_all)
+for verb in ("order", "activate", "deactivate", "preview", "delete"):
+    app.command(verb)(getattr(effect_verbs, verb))
 
 
 @app.command("list")

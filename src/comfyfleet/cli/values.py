@@ -1,16 +1,12 @@
 """From `--set key=value` and `--input FILE` to the typed values of a job."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from comfyfleet.cli.errors import UsageProblem
-from comfyfleet.core.properties import Property, PropertyType, Scalar, check_value
+from comfyfleet.core.properties import Property, PropertyType, Scalar
+from comfyfleet.core.properties import parse_value as parse
 from comfyfleet.protocol.api import ConfigurableProperty, EffectView
-
-_TRUE: Final = frozenset({"true", "yes", "on", "1"})
-_FALSE: Final = frozenset({"false", "no", "off", "0"})
 
 
 @dataclass(frozen=True)
@@ -55,14 +51,8 @@ def read_inputs(effect: EffectView, primary: Path | None, assignments: list[str]
 
 def parse_value(prop: Property, text: str) -> Scalar:
     """Return what was typed for a property as its type; raise `ValueInvalid` or `UsageProblem`."""
-    match prop.type:
-        case PropertyType.NUMBER | PropertyType.SEED:
-            return check_value(prop, _json_number(text))
-        case PropertyType.BOOLEAN:
-            word = text.strip().lower()
-            return check_value(prop, True if word in _TRUE else False if word in _FALSE else text)
-        case _:
-            return check_value(prop, _text(text))
+    is_words = prop.type in {PropertyType.TEXT, PropertyType.CHOICE}
+    return parse(prop, _text(text) if is_words else text)
 
 
 def as_property(prop: ConfigurableProperty) -> Property:
@@ -100,13 +90,6 @@ def _check_complete(effect: EffectView, inputs: Inputs) -> None:
             continue
         how = "--input FILE" if prop.is_primary_input else f"--set {prop.key}=…"
         raise UsageProblem(f"The effect '{effect.slug}' needs '{prop.label or prop.key}'.", hint=f"Give it with {how}.")
-
-
-def _json_number(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _text(text: str) -> str:

@@ -141,7 +141,7 @@ def archive_suffix(filename: str) -> str | None:
     return next((suffix for suffix in _ARCHIVES if filename.lower().endswith(suffix)), None)
 
 
-def part_size_of(size: int) -> int:
+def part_size_of(size: int, smallest: int = _SMALLEST_PART) -> int:
     """Return the bytes of each part in which a file of `size` bytes is uploaded: whole MiB, at most 10,000 parts."""
     fewest = -(-size // _MAX_PARTS)
-    return max(_SMALLEST_PART, -(-fewest // MIB) * MIB)
+    return max(smallest, -(-fewest // MIB) * MIB)

@@ -1,9 +1,10 @@
 """Properties: the typed inputs of a workflow, and what a value must be to fill one."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from comfyfleet.core.errors import Invalid
 
@@ -55,6 +56,25 @@ class ValueInvalid(Invalid):
     """A value does not fit its property."""
 
     code = "value_invalid"
+
+
+_TRUE: Final = frozenset({"true", "yes", "on", "1"})
+_FALSE: Final = frozenset({"false", "no", "off", "0"})
+
+
+def parse_value(prop: Property, text: str) -> Scalar:
+    """Return what was typed for a property as its type; raise `ValueInvalid`."""
+    value: object = text
+    match prop.type:
+        case PropertyType.NUMBER | PropertyType.SEED:
+            try:
+                value = json.loads(text)
+            except ValueError:
+                value = text
+        case PropertyType.BOOLEAN:
+            word = text.strip().lower()
+            value = True if word in _TRUE else False if word in _FALSE else text
+    return check_value(prop, value)
 
 
 def check_value(prop: Property, value: object) -> Scalar:

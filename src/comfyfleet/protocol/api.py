@@ -122,6 +122,7 @@ class EffectView(BaseModel):
     description: str
     credits_cost: int
     preview_url: str | None
+    preview_type: str | None = None
     output_mime_type: str
     configurable_properties: list[ConfigurableProperty]
 

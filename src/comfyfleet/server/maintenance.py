@@ -13,6 +13,7 @@ from comfyfleet.server.assets import uploads as asset_uploads
 from comfyfleet.server.auth import repository as sessions
 from comfyfleet.server.jobs import leases
 from comfyfleet.server.metrics.sampling import take_samples
+from comfyfleet.server.uploads import parted
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workers import service as workers
 
@@ -40,6 +41,7 @@ async def maintain_once(wiring: Wiring) -> int:
         lost = await workers.mark_lost(session, wiring.clock() - timedelta(seconds=settings.worker_lost_seconds))
     async with wiring.sessions.begin() as session:
         await take_samples(session, wiring.clock(), keep=timedelta(days=settings.metrics_keep_days))
+    await parted.abort_abandoned(wiring)
     if dropped := await asset_uploads.abort_abandoned(wiring):
         log.info("dropped %d uploads that nobody went on with", dropped)
     if lost:

@@ -35,6 +35,7 @@ class Wiring:
     notifier: Notifier
     media: ObjectStore
     models: ObjectStore
+    media_parts: PartStore
     model_parts: PartStore
     model_index: ObjectIndex
     disk_stores: dict[str, DiskObjectStore] = field(default_factory=dict)
@@ -47,7 +48,7 @@ def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
     disk_stores: dict[str, DiskObjectStore] = {}
     media = _media_store(settings, disk_stores)
     models = _models_store(settings, disk_stores)
-    model_parts = S3PartStore(models) if isinstance(models, S3ObjectStore) else DiskPartStore(models)
+    media_parts, model_parts = _parts_of(media), _parts_of(models)
     return Wiring(
         settings=settings,
         engine=engine,
@@ -55,6 +56,7 @@ def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
         notifier=Notifier(settings.sqlalchemy_url),
         media=media,
         models=models,
+        media_parts=media_parts,
         model_parts=model_parts,
         model_index=model_parts,
         disk_stores=disk_stores,
@@ -62,7 +64,11 @@ def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
     )
 
 
-def _media_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> ObjectStore:
+def _parts_of(store: S3ObjectStore | DiskObjectStore) -> S3PartStore | DiskPartStore:
+    return S3PartStore(store) if isinstance(store, S3ObjectStore) else DiskPartStore(store)
+
+
+def _media_store(settings: ServerSettings, disk_stores: dict[str, DiskObjectStore]) -> S3ObjectStore | DiskObjectStore:
     if settings.aws_bucket is None:
         return _disk_store(names.MEDIA_DISK, settings, disk_stores)
     endpoint, key, secret = settings.aws_endpoint_url, settings.aws_access_key_id, settings.aws_secret_access_key

@@ -90,4 +90,4 @@ async def _seed_fleet_and_effects(session: AsyncSession, machine: Principal, sta
         await fleets.assign(session, machine, fleet, [new.slug for new in seed_workflows()])
     for new in seed_effects():
         if await effect_repository.by_slug(session, new.slug) is None:
-            await effects.create(session, new)
+            await effects.create(session, machine, new)

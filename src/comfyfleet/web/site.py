@@ -26,9 +26,11 @@ from comfyfleet.web.pages.admin import (
     tenants,
     workflows,
 )
+from comfyfleet.web.pages.admin import effects as admin_effects
 from comfyfleet.web.static_files import OurFiles
 
 _PAGES: Final = (
+    admin_effects,
     sign_in,
     effects,
     runs,

@@ -5,9 +5,10 @@ from fastapi import APIRouter
 from comfyfleet.protocol import api
 from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.server.auth.dependencies import Operator, Transaction
-from comfyfleet.server.effects import repository, service
+from comfyfleet.server.effects import admin_routes, repository, service
 
 router = APIRouter(prefix="/api/effects", tags=["effects"])
+router.include_router(admin_routes.router)
 
 
 @router.get("")
@@ -23,14 +24,14 @@ async def show_effect(slug: str, session: Transaction) -> Envelope[api.EffectVie
 
 
 @router.post("", status_code=201)
-async def create_effect(body: api.NewEffect, _operator: Operator, session: Transaction) -> Envelope[api.EffectView]:
+async def create_effect(body: api.NewEffect, operator: Operator, session: Transaction) -> Envelope[api.EffectView]:
     """Make an effect."""
-    return Envelope(data=service.public_view(await service.create(session, body)))
+    return Envelope(data=service.public_view(await service.create(session, operator, body)))
 
 
 @router.put("/{slug}")
 async def replace_effect(
-    slug: str, body: api.NewEffect, _operator: Operator, session: Transaction
+    slug: str, body: api.NewEffect, operator: Operator, session: Transaction
 ) -> Envelope[api.EffectView]:
     """Change an effect."""
-    return Envelope(data=service.public_view(await service.replace(session, slug, body)))
+    return Envelope(data=service.public_view(await service.replace(session, operator, slug, body)))

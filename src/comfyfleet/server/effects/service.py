@@ -7,6 +7,8 @@ from comfyfleet.core.errors import Conflict, NotFound
 from comfyfleet.core.properties import Property, Scalar
 from comfyfleet.core.workflows import check_slug
 from comfyfleet.protocol.api import ConfigurableProperty, EffectView, NewEffect
+from comfyfleet.server.audit import service as audit
+from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.effects import repository
 from comfyfleet.server.models import Effect, Workflow
 from comfyfleet.server.workflows import repository as workflows
@@ -17,6 +19,12 @@ class EffectNotFound(NotFound):
     """No such effect, or it is switched off."""
 
     code = "effect_not_found"
+
+
+class EffectInUse(Conflict):
+    """Jobs were made with the effect."""
+
+    code = "effect_in_use"
 
 
 class EffectExists(Conflict):
@@ -55,26 +63,70 @@ async def effect_for_tests(session: AsyncSession, workflow: Workflow) -> Effect:
     return effect
 
 
-async def create(session: AsyncSession, new: NewEffect) -> Effect:
-    """Make an effect on a workflow."""
+async def create(session: AsyncSession, principal: Principal, new: NewEffect) -> Effect:
+    """Make an effect on a workflow, as the last in the catalogue."""
     check_slug(new.slug)
     if await repository.by_slug(session, new.slug) is not None:
         raise EffectExists(f"There is an effect '{new.slug}' already.", hint="Choose another slug.")
-    effect = Effect(slug=new.slug)
+    effect = Effect(slug=new.slug, position=await repository.last_position(session) + 1)
     _assign(effect, new, await _workflow(session, new.workflow))
     await repository.insert(session, effect)
+    await audit.record(session, principal, "effect.create", effect.slug)
     return effect
 
 
-async def replace(session: AsyncSession, slug: str, new: NewEffect) -> Effect:
+async def replace(session: AsyncSession, principal: Principal, slug: str, new: NewEffect) -> Effect:
     """Change an effect; jobs that were submitted keep their values and cost."""
     if new.slug != slug:
         raise SlugFixed("An effect's slug cannot be changed.", hint=f"Use the slug '{slug}', or create a new one.")
-    effect = await repository.by_slug(session, slug)
+    effect = await find(session, slug)
+    _assign(effect, new, await _workflow(session, new.workflow))
+    await audit.record(session, principal, "effect.replace", slug)
+    return effect
+
+
+async def find(session: AsyncSession, slug: str) -> Effect:
+    """Return an effect, active or not; raise `EffectNotFound`."""
+    effect = await repository.by_slug(session, slug.replace("\x00", ""))
     if effect is None or effect.is_test:
         raise _not_found(slug)
-    _assign(effect, new, await _workflow(session, new.workflow))
     return effect
+
+
+async def set_active(session: AsyncSession, principal: Principal, slug: str, *, is_active: bool) -> Effect:
+    """Put an effect into the catalogue, or take it out; jobs that were submitted go on."""
+    effect = await find(session, slug)
+    if effect.is_active != is_active:
+        effect.is_active = is_active
+        await audit.record(session, principal, f"effect.{'activate' if is_active else 'deactivate'}", effect.slug)
+    return effect
+
+
+async def order(session: AsyncSession, principal: Principal, slugs: list[str]) -> None:
+    """Put these effects first in the catalogue, in this order; the others follow as they did."""
+    effects = [await find(session, slug) for slug in dict.fromkeys(slugs)]
+    rest = [effect for effect in await repository.in_order(session) if effect not in effects]
+    for position, effect in enumerate([*effects, *rest]):
+        effect.position = position
+    await audit.record(session, principal, "effect.order", "effects", {"first": [one.slug for one in effects]})
+
+
+async def move(session: AsyncSession, principal: Principal, slug: str, by: int) -> None:
+    """Move an effect by so many places in the catalogue: down, or up when negative."""
+    effect = await find(session, slug)
+    slugs = [one.slug for one in await repository.in_order(session)]
+    place = slugs.index(effect.slug)
+    slugs.insert(max(0, place + by), slugs.pop(place))
+    await order(session, principal, slugs)
+
+
+async def remove(session: AsyncSession, principal: Principal, slug: str) -> None:
+    """Delete an effect that no job was made with; raise `EffectInUse` for another."""
+    effect = await find(session, slug)
+    if (await repository.run_counts(session, [effect.id])).get(effect.id):
+        raise EffectInUse(f"Jobs were made with the effect '{slug}'.", hint="Make it inactive instead.")
+    await repository.delete_effect(session, effect)
+    await audit.record(session, principal, "effect.delete", slug)
 
 
 def public_view(effect: Effect) -> EffectView:
@@ -86,10 +138,16 @@ def public_view(effect: Effect) -> EffectView:
         slug=effect.slug,
         description=effect.description,
         credits_cost=effect.credits_cost,
-        preview_url=effect.preview_url,
+        preview_url=preview_url(effect),
+        preview_type=effect.preview_type,
         output_mime_type=effect.workflow.output_mime_type,
         configurable_properties=[_configurable(prop, default) for prop, default in configurable],
     )
+
+
+def preview_url(effect: Effect) -> str | None:
+    """Return where an effect's preview is: our own copy, or the address that was given."""
+    return f"/effects/{effect.slug}/preview" if effect.preview_key else effect.preview_url
 
 
 def _configurable(prop: Property, default: Scalar | None) -> ConfigurableProperty:

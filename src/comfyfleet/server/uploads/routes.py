@@ -5,9 +5,10 @@ from fastapi import APIRouter, Request
 from comfyfleet.protocol import api
 from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.server.auth.dependencies import SignedIn, WiringDep, absolute
-from comfyfleet.server.uploads import service
+from comfyfleet.server.uploads import parted_routes, service
 
 router = APIRouter(prefix="/api/uploads", tags=["uploads"])
+router.include_router(parted_routes.router)
 
 
 @router.post("", status_code=201)

@@ -34,18 +34,7 @@ class UploadIncomplete(Conflict):
 
 async def create(wiring: Wiring, principal: Principal, new: NewUpload) -> tuple[Upload, SignedRequest]:
     """Make an upload and sign the request that stores its bytes."""
-    limit = wiring.settings.max_upload_bytes
-    if new.size > limit:
-        raise UploadTooLarge(f"The file has {new.size:,} bytes.", hint=f"Upload at most {limit:,} bytes.")
-    upload_id = uuid4()
-    upload = Upload(
-        id=upload_id,
-        tenant_id=principal.tenant_id,
-        filename=new.filename.replace("\x00", ""),
-        content_type=new.content_type,
-        size=new.size,
-        object_key=names.upload_key(str(principal.tenant_id), str(upload_id), new.filename),
-    )
+    upload = new_upload(wiring, principal, new)
     async with wiring.sessions.begin() as session:
         await repository.insert(session, upload)
     signed = wiring.media.sign_put(
@@ -55,6 +44,22 @@ async def create(wiring: Wiring, principal: Principal, new: NewUpload) -> tuple[
         size=new.size,
     )
     return upload, signed
+
+
+def new_upload(wiring: Wiring, principal: Principal, new: NewUpload) -> Upload:
+    """Return an upload that is not stored yet; raise `UploadTooLarge`."""
+    limit = wiring.settings.max_upload_bytes
+    if new.size > limit:
+        raise UploadTooLarge(f"The file has {new.size:,} bytes.", hint=f"Upload at most {limit:,} bytes.")
+    upload_id = uuid4()
+    return Upload(
+        id=upload_id,
+        tenant_id=principal.tenant_id,
+        filename=new.filename.replace("\x00", ""),
+        content_type=new.content_type,
+        size=new.size,
+        object_key=names.upload_key(str(principal.tenant_id), str(upload_id), new.filename),
+    )
 
 
 async def find(wiring: Wiring, principal: Principal, upload_id: str) -> Upload:

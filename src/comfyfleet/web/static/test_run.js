@@ -1,6 +1,7 @@
 // A test run of a workflow, with its result in the page.
 
-import { call, upload } from "./api.js";
+import { call } from "./api.js";
+import { uploadFile } from "./user_upload.js";
 import { checkFile, follow, player, readValues } from "./values.js";
 
 const part = (id) => document.getElementById(id);
@@ -28,7 +29,8 @@ async function readFile(input) {
   const file = input.files[0];
   if (!file) return undefined;
   checkFile(file, input.dataset.type);
-  return upload(file, (done) => state(`Uploading ${file.name}`, done));
+  const told = { onBytes: (sent) => state(`Uploading ${file.name}`, sent / file.size), onTrouble: () => {} };
+  return uploadFile(file, told, new AbortController().signal);
 }
 
 function state(words, done) {
