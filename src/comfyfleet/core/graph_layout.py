@@ -104,11 +104,13 @@ def _ordered(layer_of: dict[str, int], before: dict[str, list[str]]) -> list[lis
     for node_id, sources in before.items():
         for source in sources:
             after[source].append(node_id)
+    place = {node_id: index for layer in layers for index, node_id in enumerate(layer)}
     for sweep in range(_SWEEPS):
         neighbours, order = (before, layers) if sweep % 2 == 0 else (after, layers[::-1])
         for layer in order:
-            place = {node_id: index for one in layers for index, node_id in enumerate(one)}
-            layer.sort(key=lambda node_id: _mean([place[one] for one in neighbours.get(node_id, ())], place[node_id]))
+            wanted = {one: _mean([place[other] for other in neighbours.get(one, ())], place[one]) for one in layer}
+            layer.sort(key=wanted.__getitem__)
+            place.update((node_id, index) for index, node_id in enumerate(layer))
     return layers
 
 

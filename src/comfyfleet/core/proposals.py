@@ -1,12 +1,15 @@
-"""What a workflow's properties and output could be, read from its graph, for a person to choose from."""
+"""What a workflow's properties could be, read from its graph, for a person to choose from."""
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from comfyfleet.core.graphs import Graph, is_link, node_name
-from comfyfleet.core.properties import MAX_SEED, Property, PropertyType, Scalar
+from comfyfleet.core.errors import Invalid
+from comfyfleet.core.graphs import Graph, is_link, strings
+from comfyfleet.core.output_nodes import Output, outputs_of
+from comfyfleet.core.properties import Property, PropertyType, Scalar, check_value
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*[A-Za-z]\w*\s*\}\}|__[A-Z][A-Z0-9_]*__")
 _FILES: Final = (
@@ -15,32 +18,36 @@ _FILES: Final = (
     (re.compile(r"load.?image|image.*(upload|input|load)", re.IGNORECASE), PropertyType.IMAGE),
 )
 _FILE_INPUTS: Final = frozenset({"image", "video", "audio", "file"})
-_TEXT_INPUTS: Final = re.compile(
-    r"^(text|prompt|positive|negative|caption|string|tags|lyrics)(_?[a-z0-9]*)?$", re.IGNORECASE
-)
+_TEXTS: Final = re.compile(r"(text|prompt|positive|negative|caption|tags|lyrics)(_?[a-z0-9]*)?", re.IGNORECASE)
+_TEXT_TOOLS: Final = re.compile(r"^(String|Regex|Json|Markdown|Note)", re.IGNORECASE)
+"""Nodes that work on texts of other nodes: a person would not set what they look for."""
 _SEEDS: Final = frozenset({"seed", "noise_seed"})
 _NUMBERS: Final = frozenset(
-    {"steps", "cfg", "denoise", "width", "height", "length", "fps", "frame_rate", "guidance", "strength", "batch_size",
-     "strength_model", "shift", "duration", "seconds"}
-)  # fmt: skip
-_OUTPUTS: Final = (
-    (re.compile(r"savevideo|video.?combine|savewebm|createvideo.*save", re.IGNORECASE), "mp4", "video/mp4"),
-    (re.compile(r"saveanimatedwebp", re.IGNORECASE), "webp", "image/webp"),
-    (re.compile(r"saveaudiomp3", re.IGNORECASE), "mp3", "audio/mpeg"),
-    (re.compile(r"saveaudioopus", re.IGNORECASE), "opus", "audio/ogg"),
-    (re.compile(r"saveaudio", re.IGNORECASE), "flac", "audio/flac"),
-    (re.compile(r"saveimage|previewimage|imagesave", re.IGNORECASE), "png", "image/png"),
+    {
+        "batch_size",
+        "cfg",
+        "denoise",
+        "duration",
+        "fps",
+        "frame_rate",
+        "guidance",
+        "height",
+        "length",
+        "seconds",
+        "shift",
+        "steps",
+        "strength",
+        "strength_model",
+        "width",
+    }
 )
-
-
-@dataclass(frozen=True)
-class Output:
-    """A node whose file can be the result."""
-
-    node_id: str
-    name: str
-    extension: str
-    mime_type: str
+_ABBREVIATIONS: Final = frozenset({"cfg", "fps"})
+_CHOICES: Final = frozenset({"sampler_name", "scheduler"})
+MAX_PROPERTIES: Final = 200
+"""As many as a workflow may have."""
+_MOST_IN_A_BINDING: Final = 200
+"""Characters: longer ids, names and placeholders are no property's."""
+_LARGEST_IN_A_BROWSER: Final = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -54,90 +61,154 @@ class Proposal:
 def propose(graph: Graph) -> Proposal:
     """Read properties and outputs from a graph. At most one property is the primary input."""
     found = sorted(_properties(graph), key=lambda prop: _RANK[prop.type])
-    return Proposal(tuple(_with_keys(_with_primary(found))), tuple(_outputs(graph)))
+    properties = tuple(_with_keys(_with_primary(found)))[:MAX_PROPERTIES]
+    return Proposal(properties, tuple(outputs_of(graph)))
 
 
 _RANK: Final = {
-    PropertyType.VIDEO: 0, PropertyType.IMAGE: 1, PropertyType.AUDIO: 2, PropertyType.TEXT: 3, PropertyType.NUMBER: 4,
-    PropertyType.CHOICE: 5, PropertyType.BOOLEAN: 6, PropertyType.SEED: 7,
-}  # fmt: skip
+    kind: rank
+    for rank, kind in enumerate(
+        (
+            PropertyType.VIDEO,
+            PropertyType.IMAGE,
+            PropertyType.AUDIO,
+            PropertyType.TEXT,
+            PropertyType.NUMBER,
+            PropertyType.CHOICE,
+            PropertyType.BOOLEAN,
+            PropertyType.SEED,
+        )
+    )
+}
 
 
 def property_of(graph: Graph, node_id: str, input_name: str) -> Property | None:
-    """Return the property that fits one input, as when a person points at it; None for a link or an empty place."""
+    """Return the property that fits one input, as when a person points at it; None where no value can stand."""
     node = graph.get(node_id)
-    if node is None or input_name not in node["inputs"] or is_link(node["inputs"][input_name]):
+    value = None if node is None else node["inputs"].get(input_name)
+    if node is None or not isinstance(value, str | int | float):
         return None
-    kind = _type_of(node, input_name) or _type_of_value(node["inputs"][input_name])
-    return _property(node_id, node, input_name, kind)
+    kind = _type_of(node, input_name) or _type_of_value(input_name, value)
+    return next(_bound(node_id, node, input_name, kind, is_negative=node_id in _negatives(graph)), None)
 
 
 def _properties(graph: Graph) -> Iterator[Property]:
+    negatives = _negatives(graph)
     for node_id, node in graph.items():
         for name, value in node["inputs"].items():
-            if is_link(value):
-                continue
-            kind = _type_of(node, name)
+            kind = None if is_link(value) else _type_of(node, name)
             if kind is not None:
-                yield _property(node_id, node, name, kind)
+                yield from _bound(node_id, node, name, kind, is_negative=node_id in negatives)
 
 
 def _type_of(node: dict[str, Any], name: str) -> PropertyType | None:
     value = node["inputs"][name]
-    if isinstance(value, str) and _PLACEHOLDER.search(value):
-        return _file_type(node) if name in _FILE_INPUTS and _file_type(node) else PropertyType.TEXT
-    if name in _FILE_INPUTS and isinstance(value, str):
-        return _file_type(node)
-    if name in _SEEDS and isinstance(value, int):
+    if any(_PLACEHOLDER.search(text) for text in strings(value)):
+        return (_file_type(node) if name in _FILE_INPUTS else None) or PropertyType.TEXT
+    if isinstance(value, str):
+        return _file_type(node) if name in _FILE_INPUTS else _text_type(node, name)
+    if isinstance(value, bool):
+        return PropertyType.BOOLEAN if _is_primitive(node, name) else None
+    if not isinstance(value, int | float):
+        return None
+    if name in _SEEDS:
         return PropertyType.SEED
-    if isinstance(value, str) and _TEXT_INPUTS.match(name) and "filename" not in name:
-        return PropertyType.TEXT
-    if name in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
-        return PropertyType.NUMBER
-    return None
+    return PropertyType.NUMBER if name in _NUMBERS or _is_primitive(node, name) else None
+
+
+def _text_type(node: dict[str, Any], name: str) -> PropertyType | None:
+    is_text = _TEXTS.fullmatch(name) and not _TEXT_TOOLS.match(str(node["class_type"]))
+    return PropertyType.TEXT if is_text or _is_primitive(node, name) else None
+
+
+def _is_primitive(node: dict[str, Any], name: str) -> bool:
+    """Tell whether this is the value of a node that only holds one, which its author put there to be set."""
+    return name == "value" and str(node["class_type"]).startswith("Primitive")
 
 
 def _file_type(node: dict[str, Any]) -> PropertyType | None:
     return next((kind for pattern, kind in _FILES if pattern.search(str(node["class_type"]))), None)
 
 
-def _type_of_value(value: object) -> PropertyType:
+def _type_of_value(name: str, value: object) -> PropertyType:
+    if name in _CHOICES:
+        return PropertyType.CHOICE
     if isinstance(value, bool):
         return PropertyType.BOOLEAN
     return PropertyType.NUMBER if isinstance(value, int | float) else PropertyType.TEXT
 
 
-def _property(node_id: str, node: dict[str, Any], name: str, kind: PropertyType) -> Property:
+def _bound(
+    node_id: str, node: dict[str, Any], name: str, kind: PropertyType, *, is_negative: bool
+) -> Iterator[Property]:
+    """Yield a property for each placeholder in an input, or one for the whole input."""
     value = node["inputs"][name]
-    found = _PLACEHOLDER.search(value) if isinstance(value, str) else None
-    label = _label(node, name)
-    if found is not None:
-        words = re.sub(r"\W+|__", " ", found.group()).strip().replace("_", " ")
-        return Property(_key(words), kind, label=words.capitalize(), placeholder=found.group())
-    return Property(
-        key=_key(label), type=kind, label=label, default=_default(kind, value), node_id=node_id, input_name=name
-    )
+    placeholders = [found for text in strings(value) for found in _PLACEHOLDER.findall(text)]
+    for placeholder in placeholders:
+        words = re.sub(r"\W+|__", " ", placeholder).strip().replace("_", " ")
+        if len(placeholder) <= _MOST_IN_A_BINDING:
+            yield Property(_key(words), kind, label=words.capitalize(), placeholder=placeholder)
+    if not placeholders and max(len(node_id), len(name)) <= _MOST_IN_A_BINDING:
+        label = _label(node, name, kind, is_negative=is_negative)
+        key = kind.value if kind.is_file else _key(label)
+        choices = (str(value),) if kind is PropertyType.CHOICE else ()
+        prop = Property(key, kind, label=label, choices=choices, node_id=node_id, input_name=name)
+        yield replace(prop, default=_default(prop, value))
 
 
-def _label(node: dict[str, Any], name: str) -> str:
-    """Prefer the title that the author gave; a class's own name says little beside the input's."""
+def _label(node: dict[str, Any], name: str, kind: PropertyType, *, is_negative: bool) -> str:
+    """Prefer what the author said of a file, a text or a lone value; else a prompt's role; else the input's name."""
+    words = name.replace("_", " ")
+    own = _own_title(node)
+    if kind.is_file:
+        return own[:_MOST_IN_A_BINDING] or kind.value.capitalize()
+    if not _TEXTS.fullmatch(name) and not _is_primitive(node, name):
+        return name.upper() if name in _ABBREVIATIONS else words.capitalize()
+    if own and own.lower() != "prompt":
+        return own[:_MOST_IN_A_BINDING]
+    if is_negative:
+        return "Negative prompt"
+    return "Prompt" if own or words.lower() == "text" else words.capitalize()
+
+
+def _own_title(node: dict[str, Any]) -> str:
+    """Return what a node's title says beyond its class: `CLIP Text Encode (Negative Prompt)` says `Negative prompt`."""
     meta = node.get("_meta")
     title = str(meta.get("title") or "") if isinstance(meta, dict) else ""
-    words = name.replace("_", " ")
-    is_own = title and re.sub(r"\W", "", title).lower() not in re.sub(r"\W", "", str(node["class_type"])).lower()
-    if is_own and _TEXT_INPUTS.match(name):
-        return title[:200]
-    return words.capitalize() if words.lower() != "text" else "Prompt"
+    kept, class_type = title, _letters(str(node["class_type"]))
+    if _letters(title).startswith(class_type) or class_type.startswith(_letters(title)):
+        kept = " ".join(re.findall(r"\(([^)]*)\)", title)).capitalize()
+    return kept.strip()
 
 
-def _default(kind: PropertyType, value: object) -> Scalar | None:
-    if kind.is_file or not isinstance(value, str | int | float | bool):
+def _letters(text: str) -> str:
+    return re.sub(r"\W|_", "", text).lower()
+
+
+def _negatives(graph: Graph) -> set[str]:
+    """Return the nodes that all others take for what the result shall not show."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            if is_link(value):
+                names[value[0]].add(name)
+    return {node_id for node_id, used_as in names.items() if used_as == {"negative"}}
+
+
+def _default(prop: Property, value: Scalar) -> Scalar | None:
+    """Return the authored value if it can be a default; the pages cannot hold larger numbers exactly."""
+    if prop.type.is_file or (
+        prop.type is PropertyType.SEED and isinstance(value, int) and value > _LARGEST_IN_A_BROWSER
+    ):
         return None
-    return min(value, MAX_SEED) if kind is PropertyType.SEED and isinstance(value, int) else value
+    try:
+        return check_value(prop, value)
+    except Invalid:
+        return None
 
 
 def _key(words: str) -> str:
-    key = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:50]
+    key = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:50].rstrip("_")
     return key if key and key[0].isalpha() else f"value_{key}".rstrip("_")
 
 
@@ -151,24 +222,17 @@ def _with_primary(found: list[Property]) -> Iterator[Property]:
             yield prop
 
 
-def _with_keys(found: Iterator[Property]) -> Iterator[Property]:
+def _with_keys(found: Iterable[Property]) -> Iterator[Property]:
     """Give each property a key of its own, and each placeholder one property."""
-    seen: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     placeholders: set[str] = set()
     for prop in found:
-        if prop.placeholder is not None and prop.placeholder in placeholders:
+        if prop.placeholder in placeholders:
             continue
         placeholders |= {prop.placeholder} if prop.placeholder else set()
-        seen[prop.key] = seen.get(prop.key, 0) + 1
-        yield prop if seen[prop.key] == 1 else replace(prop, key=f"{prop.key}_{seen[prop.key]}")
-
-
-def _outputs(graph: Graph) -> Iterator[Output]:
-    ranked = []
-    for node_id, node in graph.items():
-        for rank, (pattern, extension, mime_type) in enumerate(_OUTPUTS):
-            if pattern.search(str(node["class_type"])):
-                is_preview = "preview" in str(node["class_type"]).lower()
-                ranked.append((is_preview, rank, Output(node_id, node_name(graph, node_id), extension, mime_type)))
-                break
-    yield from (output for _, _, output in sorted(ranked, key=lambda one: one[:2]))
+        key = prop.key
+        while key in numbers:
+            numbers[prop.key] += 1
+            key = f"{prop.key}_{numbers[prop.key]}"
+        numbers[key] = 1
+        yield replace(prop, key=key)

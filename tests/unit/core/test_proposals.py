@@ -1,17 +1,17 @@
-"""What a graph proposes."""
+"""What the properties of a graph could be."""
 
 import json
 from pathlib import Path
 
 import pytest
-from tests.support.bundle_library import graph_of
+from hypothesis import given
+from hypothesis import strategies as st
 
-from comfyfleet.core.graph_changes import changes_between
-from comfyfleet.core.graph_layout import NODE_WIDTH, draw
 from comfyfleet.core.graphs import Graph
 from comfyfleet.core.properties import PropertyType
-from comfyfleet.core.proposals import property_of, propose
+from comfyfleet.core.proposals import MAX_PROPERTIES, property_of, propose
 from comfyfleet.core.workflows import WorkflowSpec, check_workflow, problems_of
+from comfyfleet.protocol.api import PropertyModel
 from comfyfleet.up import seed
 
 SEEDS = sorted((Path(seed.__file__).parent).rglob("*_*.json"))
@@ -76,41 +76,132 @@ def test_all_problems_are_told() -> None:
     assert len(found) == 5
 
 
-def test_nodes_stand_right_of_what_they_are_linked_to_and_do_not_overlap() -> None:
-    drawing = draw(GRAPH)
-    places = {node.node_id: node for node in drawing.nodes}
-    for edge in drawing.edges:
-        assert places[edge.source].x + NODE_WIDTH < places[edge.target].x
-    for one in drawing.nodes:
-        for other in drawing.nodes:
-            if one is not other and one.x == other.x:
-                assert one.y + one.height < other.y or other.y + other.height < one.y
-    assert len(drawing.edges) == 5
+def one(class_type: str, title: str, inputs: dict[str, object]) -> list[tuple[str, str, PropertyType]]:
+    """Return key, label and type of what one node proposes."""
+    graph: Graph = {"1": {"class_type": class_type, "inputs": inputs, "_meta": {"title": title}}}
+    return [(prop.key, prop.label, prop.type) for prop in propose(graph).properties]
 
 
-def test_circles_and_links_to_nothing_are_drawn_as_far_as_they_go() -> None:
+@pytest.mark.parametrize(
+    ("class_type", "title", "inputs", "expected"),
+    [
+        ("LoadImage", "Load Image", {"image": "a.png"}, ("image", "Image", PropertyType.IMAGE)),
+        ("LoadImage", "Your face", {"image": "a.png"}, ("image", "Your face", PropertyType.IMAGE)),
+        ("LoadVideo", "", {"file": "a.mp4"}, ("video", "Video", PropertyType.VIDEO)),
+        ("VHS_LoadVideo", "", {"video": "a.mp4"}, ("video", "Video", PropertyType.VIDEO)),
+        ("LoadAudio", "", {"audio": "a.mp3"}, ("audio", "Audio", PropertyType.AUDIO)),
+        ("CLIPTextEncode", "CLIP Text Encode (Prompt)", {"text": "x"}, ("prompt", "Prompt", PropertyType.TEXT)),
+        (
+            "CLIPTextEncode",
+            "CLIP Text Encode (Negative Prompt)",
+            {"text": "x"},
+            ("negative_prompt", "Negative prompt", PropertyType.TEXT),
+        ),
+        ("CLIPTextEncode", "Style", {"text": "x"}, ("style", "Style", PropertyType.TEXT)),
+        ("CLIPTextEncodeFlux", "", {"clip_l": 1, "prompt": "x"}, ("prompt", "Prompt", PropertyType.TEXT)),
+        ("PrimitiveInt", "Frame Count", {"value": 5}, ("frame_count", "Frame Count", PropertyType.NUMBER)),
+        ("PrimitiveBoolean", "", {"value": False}, ("value", "Value", PropertyType.BOOLEAN)),
+        ("RandomNoise", "", {"noise_seed": 5}, ("noise_seed", "Noise seed", PropertyType.SEED)),
+        ("KSampler", "", {"cfg": 7.5}, ("cfg", "CFG", PropertyType.NUMBER)),
+        ("Anything", "", {"filename_prefix": "__NAME__"}, ("name", "Name", PropertyType.TEXT)),
+        ("Prompt", "提示词", {"text": "x"}, ("value", "提示词", PropertyType.TEXT)),
+    ],
+)
+def test_what_a_person_would_set_is_proposed_under_a_name_that_says_it(
+    class_type: str, title: str, inputs: dict[str, object], expected: tuple[str, str, PropertyType]
+) -> None:
+    assert one(class_type, title, inputs) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("class_type", "inputs"),
+    [
+        ("SaveImage", {"filename_prefix": "x"}),
+        ("StringReplace", {"string": "a", "text": "b"}),
+        ("KSampler", {"seed": "from a text", "steps": True, "cfg": None, "width": [1, 2, 3]}),
+        ("ImageBlur", {"image": "not a file of a loader"}),
+    ],
+)
+def test_other_inputs_are_left_to_the_person(class_type: str, inputs: dict[str, object]) -> None:
+    assert one(class_type, "", inputs) == []
+
+
+def test_a_text_that_only_negative_inputs_take_is_the_negative_prompt() -> None:
     graph: Graph = {
-        "1": {"class_type": "A", "inputs": {"x": ["2", 0]}},
-        "2": {"class_type": "B", "inputs": {"x": ["1", 0], "y": ["9", 0]}},
+        "1": {"class_type": "CLIPTextEncode", "inputs": {"text": "good"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "bad"}},
+        "3": {"class_type": "ControlNetApplyAdvanced", "inputs": {"positive": ["1", 0], "negative": ["2", 0]}},
     }
-    assert len(draw(graph).edges) == 2
+    assert [prop.key for prop in propose(graph).properties] == ["prompt", "negative_prompt"]
 
 
-def test_a_long_chain_is_drawn_without_recursion() -> None:
-    graph: Graph = {"0": {"class_type": "A", "inputs": {}}}
-    graph |= {str(n): {"class_type": "A", "inputs": {"x": [str(n - 1), 0]}} for n in range(1, 3000)}
-    assert len(draw(dict(reversed(graph.items()))).edges) == 2999
-
-
-def test_changes_name_the_place_and_both_values() -> None:
-    old, new = spec_of(GRAPH), json.loads(json.dumps(GRAPH))
-    new["3"]["inputs"]["steps"] = 30
-    del new["5"]
-    new["7"] = graph_of("ink")["l0"]
-    found = [(change.what, change.where, change.before, change.after) for change in changes_between(old, spec_of(new))]
-    assert found == [
-        ("added", "node 7 (LoraLoaderModelOnly)", None, None),
-        ("changed", "node 3 (KSampler): steps", "20", "30"),
-        ("removed", "node 5 (PreviewImage)", None, None),
-        ("changed", "property steps: default", "20", "30"),
+def test_each_placeholder_of_a_text_is_a_property_once() -> None:
+    graph: Graph = {
+        "1": {"class_type": "CLIPTextEncode", "inputs": {"text": "{{STYLE}} of {{ SUBJECT }}, {{STYLE}}"}},
+        "2": {"class_type": "Notes", "inputs": {"lines": ["by {{STYLE}}", ["__PAINTER__"]]}},
+    }
+    found = propose(graph).properties
+    assert [(prop.key, prop.placeholder) for prop in found] == [
+        ("style", "{{STYLE}}"),
+        ("subject", "{{ SUBJECT }}"),
+        ("painter", "__PAINTER__"),
     ]
+    assert all(prop.node_id is None and prop.default is None for prop in found)
+
+
+def test_keys_never_meet() -> None:
+    texts = {"prompt": "a", "prompt_2": "b", "Prompt": "c", "PROMPT": "d"}
+    graph: Graph = {str(n): {"class_type": "X", "inputs": dict(texts)} for n in range(3)}
+    found = propose(graph).properties
+    assert len({prop.key for prop in found}) == len(found) == 12
+    check_workflow(WorkflowSpec(graph, "1", "png", "image/png", found))
+
+
+@pytest.mark.parametrize("value", [-1, 2**53, 2**64, float("nan")], ids=str)
+def test_a_seed_that_is_none_has_no_default(value: float) -> None:
+    graph: Graph = {"1": {"class_type": "KSampler", "inputs": {"seed": value}}}
+    (seed,) = propose(graph).properties
+    assert (seed.type, seed.default) == (PropertyType.SEED, None)
+
+
+def test_a_text_that_is_too_long_has_no_default_and_a_name_that_is_too_long_no_property() -> None:
+    graph: Graph = {
+        "1": {"class_type": "X", "inputs": {"text": "x" * 100_001, "prompt_" + "x" * 200: "x", "steps": 1}},
+        "2" * 201: {"class_type": "X", "inputs": {"text": "x"}},
+        "3": {"class_type": "X", "inputs": {"text": "{{" + "X" * 200 + "}}"}, "_meta": {"title": "t" * 5000}},
+    }
+    assert [(prop.key, prop.default) for prop in propose(graph).properties] == [("prompt", None), ("steps", 1)]
+    assert property_of(graph, "1", "prompt_" + "x" * 200) is None
+
+
+def test_no_more_is_proposed_than_a_workflow_may_have() -> None:
+    graph: Graph = {str(n): {"class_type": "X", "inputs": {"text": "x"}} for n in range(5000)}
+    assert len(propose(graph).properties) == MAX_PROPERTIES
+
+
+def test_a_choice_begins_with_what_is_chosen() -> None:
+    graph: Graph = {"1": {"class_type": "KSampler", "inputs": {"sampler_name": "euler", "list": [1], "none": None}}}
+    found = property_of(graph, "1", "sampler_name")
+    assert found is not None
+    assert (found.type, found.choices, found.default) == (PropertyType.CHOICE, ("euler",), "euler")
+    assert property_of(graph, "1", "list") is None
+    assert property_of(graph, "1", "none") is None
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(), max_size=2)
+NAMES = st.sampled_from(["text", "seed", "steps", "image", "value", "sampler_name"]) | st.text(max_size=300)
+CLASSES = st.sampled_from(["LoadImage", "KSampler", "PrimitiveInt", "CLIPTextEncode"]) | st.text()
+NODES = st.fixed_dictionaries(
+    {"class_type": CLASSES, "inputs": st.dictionaries(NAMES, VALUES, max_size=5)},
+    optional={"_meta": st.fixed_dictionaries({"title": st.text() | st.none()})},
+)
+
+
+@given(st.dictionaries(st.text(max_size=250), NODES, min_size=1, max_size=5))
+def test_whatever_a_graph_holds_its_proposal_can_be_imported(graph: Graph) -> None:
+    found = propose(graph).properties
+    pointed_at = [property_of(graph, node_id, name) for node_id, node in graph.items() for name in node["inputs"]]
+    for prop in (*found, *filter(None, pointed_at)):
+        assert PropertyModel.from_property(prop).to_property() == prop
+        check_workflow(WorkflowSpec(graph, next(iter(graph)), "png", "image/png", (prop,)))
+    check_workflow(WorkflowSpec(graph, next(iter(graph)), "png", "image/png", found))
