@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager, joinedload
 
 from comfyfleet.server.models import Effect, Job, Workflow
 
@@ -25,6 +25,17 @@ async def active(session: AsyncSession) -> list[Effect]:
     """Return the effects that the public can run, in the catalogue's order."""
     query = select(Effect).join(Workflow, Workflow.id == Effect.workflow_id)
     return list(await session.scalars(query.where(Effect.is_active, Workflow.is_active).order_by(*_ORDER)))
+
+
+async def catalogue(session: AsyncSession, *, q: str, limit: int, offset: int) -> tuple[list[Effect], int]:
+    """Return effects that the public can run, with `q` in name or description, in order, and how many there are."""
+    fits = Effect.is_active & Workflow.is_active
+    if q:
+        fits &= or_(*(column.icontains(q, autoescape=True) for column in (Effect.name, Effect.description)))
+    query = select(Effect).join(Workflow, Workflow.id == Effect.workflow_id).where(fits)
+    total = await session.scalar(select(func.count()).select_from(query.with_only_columns(Effect.id).subquery())) or 0
+    query = query.options(contains_eager(Effect.workflow).defer(Workflow.graph))
+    return list(await session.scalars(query.order_by(*_ORDER).limit(limit).offset(offset))), total
 
 
 async def in_order(session: AsyncSession) -> list[Effect]:

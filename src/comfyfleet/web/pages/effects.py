@@ -1,31 +1,40 @@
 """The public pages: the effects, and one effect to run."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from comfyfleet.server.auth.dependencies import WiringDep
 from comfyfleet.server.effects import previews, repository, service
-from comfyfleet.web.templating import render
+from comfyfleet.web.templating import clean, render
 from comfyfleet.web.visitors import balance_of, detour, visitor
 
 router = APIRouter(include_in_schema=False)
 
+EFFECTS_ON_A_PAGE: Final = 48
+
 
 @router.get("/")
-async def show_effects(request: Request, wiring: WiringDep, q: Annotated[str, Query(max_length=300)] = "") -> Response:
+async def show_effects(
+    request: Request,
+    wiring: WiringDep,
+    q: Annotated[str, Query(max_length=300)] = "",
+    offset: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+) -> Response:
     """List the effects; `q` is a part of name or description."""
     person = await visitor(request, wiring)
     async with wiring.sessions.begin() as session:
-        effects = [service.public_view(effect) for effect in await repository.active(session)]
-    wanted = q.strip().lower()
+        found, total = await repository.catalogue(session, q=clean(q.strip()), limit=EFFECTS_ON_A_PAGE, offset=offset)
+        effects = [service.public_view(effect) for effect in found]
     context = {
         "visitor": person,
         "balance": await balance_of(wiring, person),
-        "effects": [one for one in effects if wanted in one.name.lower() or wanted in one.description.lower()],
-        "total": len(effects),
+        "effects": effects,
+        "total": total,
         "q": q,
+        "offset": offset,
+        "limit": EFFECTS_ON_A_PAGE,
     }
     return render(request, "effects.html", context)
 
