@@ -53,6 +53,19 @@ async def test_an_upload_is_claimed_once_until_the_lease_ends(control_plane: Con
     assert await claim(control_plane) is not None
 
 
+async def test_who_asks_again_while_bytes_are_verified_sends_none(
+    control_plane: ControlPlane, sent: dict[str, Any]
+) -> None:
+    library = AssetLibrary(control_plane)
+    assert (await library.begin(b"other"))["may_be_known"] is False
+    asked = await library.begin(b"bytes")
+    assert (asked["state"], asked["may_be_known"]) == ("receiving", True)
+    again = await library.begin(b"bytes", sha256=digest_of(b"bytes"))
+    assert (again["upload_id"], again["state"]) == (sent["upload_id"], "verifying")
+    other = await library.begin(b"bytes", "b.safetensors", sha256=digest_of(b"bytes"))
+    assert other["upload_id"] != sent["upload_id"], "that upload would not bring the other name"
+
+
 @pytest.mark.usefixtures("sent")
 async def test_every_write_renews_the_hold(control_plane: ControlPlane) -> None:
     hold = await claim(control_plane)

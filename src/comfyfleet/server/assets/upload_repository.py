@@ -1,7 +1,7 @@
 """SQL of the library's uploads."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.protocol.library import UploadState
 from comfyfleet.server.models import AssetUpload
+
+_MOST_VERIFYING: Final = 100
 
 
 async def find(session: AsyncSession, tenant_id: UUID, upload_id: UUID) -> AssetUpload | None:
@@ -30,6 +32,17 @@ async def resumable(
         AssetUpload.import_url.is_(None),
     )
     return await session.scalar(query.order_by(AssetUpload.created_at.desc()).limit(1))
+
+
+async def verifying(session: AsyncSession, tenant_id: UUID, size: int, head_sha256: str) -> list[AssetUpload]:
+    """Return uploads that were sent whole and are looked at now, of bytes of this size that begin so."""
+    query = select(AssetUpload).where(
+        AssetUpload.tenant_id == tenant_id,
+        AssetUpload.size == size,
+        AssetUpload.head_sha256 == head_sha256,
+        AssetUpload.state == UploadState.VERIFYING,
+    )
+    return list(await session.scalars(query.limit(_MOST_VERIFYING)))
 
 
 async def insert(session: AsyncSession, upload: AssetUpload) -> None:

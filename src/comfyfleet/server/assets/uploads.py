@@ -41,7 +41,8 @@ class Standing:
 async def begin(wiring: Wiring, principal: Principal, new: NewAssetUpload) -> Standing:
     """Begin an upload, or go on with an unfinished one of the same file.
 
-    Bytes that the library has are not sent again: given their digest, the upload is stored at once.
+    Bytes that the library has are not sent again: given their digest, the upload is stored at once. Nor are those that
+    were sent and are being verified: who asks again for the same file, by its digest, is told of that upload.
 
     Raises:
         DigestWrong: The library has that digest, of another size.
@@ -50,13 +51,17 @@ async def begin(wiring: Wiring, principal: Principal, new: NewAssetUpload) -> St
     async with wiring.sessions.begin() as session:
         known = await repository.by_sha256(session, new.sha256) if new.sha256 else None
         is_one_like_it = await repository.is_any_like(session, new.size, new.head_sha256)
+        verifying = await upload_repository.verifying(session, principal.tenant_id, new.size, new.head_sha256)
         found = await upload_repository.resumable(session, principal.tenant_id, new.filename, new.size, new.head_sha256)
     if known is not None:
         return await store_known(wiring, principal, new, known, found)
+    for upload in verifying:
+        if new.sha256 is not None and (upload.expected_sha256, upload.filename) == (new.sha256, new.filename):
+            return Standing(upload, {})
     standing = await _resume(wiring, found, new) if found is not None else None
     if standing is None:
         standing = Standing(await insert_upload(wiring, principal, new), {})
-    return replace(standing, may_be_known=is_one_like_it and new.sha256 is None)
+    return replace(standing, may_be_known=(is_one_like_it or bool(verifying)) and new.sha256 is None)
 
 
 async def find(wiring: Wiring, principal: Principal, upload_id: str) -> Standing:
