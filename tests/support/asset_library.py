@@ -94,10 +94,10 @@ class AssetLibrary:
         return asset
 
     async def audit(self, **query: Any) -> list[dict[str, Any]]:
-        """Return the audit's entries, oldest first."""
+        """Return the audit's entries on assets, oldest first."""
         async with self.control_plane.client() as client:
             entries = (await client.get("/api/audit", params={"limit": 200, **query})).json()["data"]["items"]
-        return list(reversed(entries))
+        return [entry for entry in reversed(entries) if entry["action"].startswith("asset.")]
 
     def keys(self) -> list[str]:
         """Return the keys of all bytes in the models bucket, verified or not."""

@@ -69,7 +69,7 @@ def add(
     wanted = files_to_add(files)
     if len(wanted) > 1 and sys.stdin.isatty() and not as_json:
         confirm(f"Add {len(wanted)} files, {size_text(sum(file.size for file in wanted))}?", yes=yes)
-    words = FileWords(None, notes, license_, said.source_url)
+    words = FileWords(None, notes, license_, said.source_url or None)
     with open_library(context) as plane:
         add_files(plane, wanted, words, kind, as_json=as_json)
 
@@ -159,7 +159,7 @@ def update(
     kind: Annotated[AssetKind | None, typer.Option("--kind", "-k", help="Its kind.")] = None,
     notes: Annotated[str | None, typer.Option("--notes", help="New notes.")] = None,
     license_: Annotated[str | None, typer.Option("--license", help="Its licence.")] = None,
-    source_url: Annotated[str | None, typer.Option("--source-url", help="Where it is from.")] = None,
+    source_url: Annotated[str | None, typer.Option("--source-url", help="Where it is from; empty for none.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change what is said of an asset. Its kind can be changed as long as no bundle needs it."""

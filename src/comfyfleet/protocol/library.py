@@ -73,12 +73,12 @@ class FinishedUpload(Strict):
 
 
 class AssetPatch(Strict):
-    """What of an asset may be changed; what is left out stays."""
+    """What of an asset may be changed; what is left out stays. An empty `source_url` removes it."""
 
     kind: AssetKind | None = None
     notes: Notes | None = None
     license: License | None = None
-    source_url: SourceUrl | None = None
+    source_url: Annotated[str, Field(max_length=2000, pattern=r"^(https?://[^\s]+)?$")] | None = None
 
 
 class BundleUse(BaseModel):

@@ -95,6 +95,9 @@ async def test_what_is_said_of_an_asset_can_be_changed(library: AssetLibrary) ->
     changed = await library.data("PATCH", f"/{asset['id']}", {"notes": "new", "license": "mit"})
     assert (changed["notes"], changed["license"], changed["source_url"]) == ("new", "mit", "https://example.com/a")
     assert (await library.audit())[-1]["detail"] == {"changes": {"notes": ["", "new"], "license": ["", "mit"]}}
+    emptied = await library.data("PATCH", f"/{asset['id']}", {"notes": "", "source_url": ""})
+    assert (emptied["notes"], emptied["license"], emptied["source_url"]) == ("", "mit", None)
+    assert (await library.refused("PATCH", f"/{asset['id']}", {"source_url": "javascript:alert(1)"}))[0] == 422
     assert (await library.refused("PATCH", f"/{asset['id']}", {"sha256": "0" * 64}))[0] == 422
     assert (await library.refused("PATCH", "/123456", {"notes": "x"}))[0] == 404
 

@@ -171,7 +171,10 @@ async def _refuse_used(session: AsyncSession, asset: Asset, what: str) -> None:
 
 def _changes(asset: Asset, patch: AssetPatch) -> dict[str, tuple[Any, Any]]:
     given = patch.model_dump(mode="json", exclude_none=True)
-    changes = {name: (getattr(asset, name), value.replace("\x00", "")) for name, value in given.items()}
+    given = {name: value.replace("\x00", "") for name, value in given.items()}
+    if given.get("source_url") == "":
+        given["source_url"] = None
+    changes = {name: (getattr(asset, name), value) for name, value in given.items()}
     return {name: change for name, change in changes.items() if change[0] != change[1]}
 
 
