@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, load_only
 
 from comfyfleet.core.assets import AssetKind
 from comfyfleet.server.models import Asset, AssetName, Bundle, BundleEntry
@@ -82,13 +82,23 @@ async def count(session: AsyncSession, wanted: AssetFilter) -> tuple[int, int]:
 
 
 async def uses(session: AsyncSession, asset_ids: Sequence[int]) -> dict[int, list[Bundle]]:
-    """Return the bundles that need each asset, newest first."""
+    """Return the bundles that need each asset, newest first; of each its name and version, not its long texts."""
+    columns = load_only(Bundle.name, Bundle.version, Bundle.created_at, raiseload=True)
     query = select(BundleEntry.asset_id, Bundle).join(Bundle, Bundle.id == BundleEntry.bundle_id).distinct()
+    query = query.options(columns)
     rows = await session.execute(query.where(BundleEntry.asset_id.in_(asset_ids)))
     found: dict[int, list[Bundle]] = {asset_id: [] for asset_id in asset_ids}
     for asset_id, bundle in rows:
         found[asset_id].append(bundle)
     return {key: sorted(bundles, key=lambda one: one.created_at, reverse=True) for key, bundles in found.items()}
+
+
+async def use_counts(session: AsyncSession, asset_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many bundles need each asset; one that none needs is left out."""
+    number = func.count(BundleEntry.bundle_id.distinct())
+    query = select(BundleEntry.asset_id, number).where(BundleEntry.asset_id.in_(asset_ids))
+    rows = await session.execute(query.group_by(BundleEntry.asset_id))
+    return dict(rows.all())
 
 
 async def add(session: AsyncSession, asset: Asset) -> None:
