@@ -9,9 +9,8 @@ from typing import Final
 
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.output import say
-from comfyfleet.core.assets import AssetKind, archive_suffix, kind_by_folders
+from comfyfleet.core.assets import SUFFIXES_TAKEN, AssetKind, archive_suffix, kind_by_folders
 
-_MODELS: Final = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx"})
 _SHOWN: Final = 5
 
 
@@ -111,7 +110,7 @@ def _chosen(files: list[FileToAdd], name: str) -> list[FileToAdd]:
 
 
 def _is_wanted(filename: str) -> bool:
-    return Path(filename).suffix.lower() in _MODELS or archive_suffix(filename) is not None
+    return filename.lower().endswith(SUFFIXES_TAKEN)
 
 
 def _say_left_out(name: str, why: str, files: list[FileToAdd]) -> None:

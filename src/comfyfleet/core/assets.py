@@ -62,15 +62,32 @@ FOLDER_OF: Final = MappingProxyType(
 """Where a kind's files go, relative to the ComfyUI root."""
 
 _OLDER_FOLDERS: Final = {"clip": AssetKind.TEXT_ENCODER, "unet": AssetKind.DIFFUSION_MODEL}
-_KIND_OF_FOLDER: Final = {
-    **{folder.removeprefix("models/"): kind for kind, folder in FOLDER_OF.items()},
-    **_OLDER_FOLDERS,
-    "t2i_adapter": AssetKind.CONTROLNET,
-}
+KIND_OF_FOLDER: Final = MappingProxyType(
+    {
+        **{folder.removeprefix("models/"): kind for kind, folder in FOLDER_OF.items()},
+        **_OLDER_FOLDERS,
+        "t2i_adapter": AssetKind.CONTROLNET,
+    }
+)
+"""What lies in a folder of ComfyUI's, by the folder's name."""
+
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _PICKLES: Final = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".pt2")
 _MODELS: Final = (*_PICKLES, ".safetensors", ".sft", ".gguf", ".onnx")
-_ARCHIVES: Final = (".zip", ".tar.gz", ".tgz")
+ARCHIVE_SUFFIXES: Final = (".zip", ".tar.gz", ".tgz")
+SUFFIXES_TAKEN: Final = (
+    ".safetensors",
+    ".sft",
+    ".ckpt",
+    ".pt",
+    ".pth",
+    ".bin",
+    ".gguf",
+    ".onnx",
+    *ARCHIVE_SUFFIXES,
+)
+"""What is taken of a whole folder: models and archives."""
+
 _WORDS: Final = (
     (re.compile(r"lora|lycoris|locon"), AssetKind.LORA),
     (re.compile(r"control_?-?net|t2i-?adapter|control_v\d|union-?control"), AssetKind.CONTROLNET),
@@ -106,7 +123,7 @@ def kind_of_folder(folder: str) -> AssetKind:
 
     A folder that no kind is for (such as `latent_upscale_models`) holds `other`; its files need a target of their own.
     """
-    return _KIND_OF_FOLDER.get(folder.removeprefix("models/").strip("/").split("/")[0], AssetKind.OTHER)
+    return KIND_OF_FOLDER.get(folder.removeprefix("models/").strip("/").split("/")[0], AssetKind.OTHER)
 
 
 def guess_kind(filename: str) -> AssetKind:
@@ -128,7 +145,7 @@ def guess_kind(filename: str) -> AssetKind:
 def kind_by_folders(path: str) -> AssetKind | None:
     """Return the kind that the innermost of ComfyUI's folders in a path stands for, or None without one."""
     folders = PurePosixPath(path.replace("\\", "/").lower()).parent.parts
-    return next((_KIND_OF_FOLDER[one] for one in reversed(folders) if one in _KIND_OF_FOLDER and one != "other"), None)
+    return next((KIND_OF_FOLDER[one] for one in reversed(folders) if one in KIND_OF_FOLDER and one != "other"), None)
 
 
 def is_pickle(filename: str) -> bool:
@@ -138,7 +155,7 @@ def is_pickle(filename: str) -> bool:
 
 def archive_suffix(filename: str) -> str | None:
     """Return `.zip`, `.tar.gz` or `.tgz` if the name ends so, else None."""
-    return next((suffix for suffix in _ARCHIVES if filename.lower().endswith(suffix)), None)
+    return next((suffix for suffix in ARCHIVE_SUFFIXES if filename.lower().endswith(suffix)), None)
 
 
 def part_size_of(size: int, smallest: int = _SMALLEST_PART) -> int:
