@@ -3,7 +3,9 @@
 import hashlib
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from playwright.sync_api import Page
 from tests.support.browser import Visit
@@ -21,6 +23,10 @@ def test_files_are_uploaded_and_known_ones_are_recognised(operator: Visit, fleet
     view = operator.view.name
     wash = write_safetensors(tmp_path / f"wash-{view}.safetensors", size=3 * MIB, modelspec_title="A wash")
     page = operator.open("/admin/comfyui/assets")
+    if operator.view.is_phone:  # each click is answered once: the menu opens, and is not closed again
+        page.get_by_role("button", name="Menu").click()
+        page.get_by_role("link", name="Bundles").wait_for()
+        page.get_by_role("button", name="Menu").click()
     operator.check(page, "assets-before")
     page.get_by_label("Notes").first.fill("for portraits")
     page.get_by_label("Kind").first.select_option("lora")
@@ -70,16 +76,10 @@ def test_a_dangerous_pickle_is_locked_away_until_an_operator_releases_it(
     page.get_by_text("The asset may be used now.").wait_for()
 
 
-def test_an_upload_goes_on_after_a_reload(operator: Visit, fleet: Fleet, tmp_path: Path) -> None:
-    large = tmp_path / f"large-{operator.view.name}.safetensors"
-    with large.open("wb") as file:
-        file.truncate(96 * MIB)
-        file.write(operator.view.name.encode())
-    page = operator.open("/admin/comfyui/assets")
-    network = page.context.new_cdp_session(page)
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 24 * MIB}
-    network.send("Network.enable")
-    network.send("Network.emulateNetworkConditions", slow)
+def test_an_upload_goes_on_after_a_reload(visit_as: Callable[[str], Visit], fleet: Fleet, tmp_path: Path) -> None:
+    large = write_sparse(tmp_path / "reloaded.safetensors", 96 * MIB)
+    page = visit_as("operator").open("/admin/comfyui/assets")
+    Network(page).be(24)
     upload(page, large)
     eventually(lambda: page.locator("#uploads progress").evaluate("bar => bar.value > 0.75"))
     page.once("dialog", lambda dialog: dialog.accept())  # the page asks before it leaves an upload alone
@@ -90,6 +90,111 @@ def test_an_upload_goes_on_after_a_reload(operator: Visit, fleet: Fleet, tmp_pat
     digest = hashlib.sha256(large.read_bytes()).hexdigest()
     assert fleet.get(f"/api/assets/{digest}")["size"] == large.stat().st_size
     assert 0 < len(sent) < 4, f"the upload began anew: {len(sent)} parts were sent after the reload"
+
+
+def test_uploads_are_paused_queued_and_survive_a_lost_connection(
+    visit_as: Callable[[str], Visit], fleet: Fleet, tmp_path: Path
+) -> None:
+    files = [write_sparse(tmp_path / f"queued-{number}.safetensors", 40 * MIB + number) for number in range(3)]
+    visit = visit_as("operator")
+    visit.forgiven += ("net::ERR_INTERNET_DISCONNECTED",)
+    page = visit.open("/admin/comfyui/assets")
+    (network := Network(page)).be(24)
+    upload(page, *files)
+    first, _, last = [page.locator("#uploads > div").filter(has_text=file.name) for file in files]
+    last.get_by_role("button", name="Pause").click()  # it has not even begun
+    last.get_by_text("paused", exact=True).wait_for()
+    eventually(lambda: first.locator("progress").evaluate("bar => bar.value > 0.1"))
+    first.get_by_role("button", name="Pause").click()
+    first.get_by_text("paused", exact=True).wait_for()
+    last.get_by_role("button", name="Drop it").click()
+    last.get_by_text("dropped", exact=True).wait_for()
+    first.get_by_role("button", name="Go on").click()
+    first.get_by_text("sending", exact=True).wait_for()
+    network.be(offline=True)
+    first.get_by_text("You are offline").wait_for()
+    network.be()
+    page.get_by_text("2 of 3 in the library").wait_for(timeout=60_000)
+
+
+def test_a_file_that_changes_while_it_is_sent_is_not_taken(
+    visit_as: Callable[[str], Visit], fleet: Fleet, tmp_path: Path
+) -> None:
+    large = write_sparse(tmp_path / "changing.safetensors", 64 * MIB)
+    visit = visit_as("operator")
+    visit.forgiven += ("net::ERR_UPLOAD_FILE_CHANGED",)
+    page = visit.open("/admin/comfyui/assets")
+    Network(page).be(24)
+    upload(page, large)
+    eventually(lambda: page.locator("#uploads progress").evaluate("bar => bar.value > 0.1"))
+    with large.open("r+b") as file:
+        file.write(b"other bytes")
+    os.utime(large, (1, 1))
+    page.locator("#uploads").get_by_text("changed or removed while it was read").wait_for()
+    page.get_by_text("0 of 1 in the library, 1 failed").wait_for()
+
+
+def test_of_a_folder_only_models_are_taken_and_its_name_tells_their_kind(
+    visit_as: Callable[[str], Visit], fleet: Fleet, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    (folder / "vae").mkdir(parents=True)
+    vae = write_safetensors(folder / "vae" / "of-a-folder.safetensors")
+    (folder / "readme.md").write_text("Hello")
+    page = visit_as("operator").open("/admin/comfyui/assets?expect=vae/of-a-folder.safetensors&kind=vae")
+    page.get_by_text("Missing: vae/of-a-folder.safetensors").wait_for()
+    assert page.get_by_label("Kind").first.input_value() == "vae"
+    page.get_by_label("Kind").first.select_option("")
+    page.locator("#choose-folder").set_input_files(folder)
+    page.get_by_text("Left out as neither models nor archives, or empty: models/readme.md.").wait_for()
+    page.locator("#expected").get_by_text("is in the library").wait_for()
+    stored = fleet.get(f"/api/assets/{hashlib.sha256(vae.read_bytes()).hexdigest()}")
+    assert (stored["kind"], stored["filenames"]) == ("vae", ["of-a-folder.safetensors"])
+
+
+def test_a_browser_that_keeps_handles_offers_to_go_on(visit_as: Callable[[str], Visit], fleet: Fleet) -> None:
+    page = visit_as("operator").open("/admin/comfyui/assets")
+    page.evaluate(_KEEP_A_HANDLE)
+    page.reload()
+    page.get_by_text("Unfinished uploads: kept.safetensors").wait_for()
+    page.get_by_role("button", name="Go on with them").click()
+    page.locator("#uploads").get_by_text("in the library", exact=True).wait_for()
+    assert fleet.get("/api/assets/kept.safetensors")["notes"] == "said before"
+    page.reload()
+    page.get_by_role("heading", name="Drop files or folders here").wait_for()
+    assert not page.locator("#go-on").is_visible()
+
+
+_KEEP_A_HANDLE: Final = """async () => {
+    // A file of the browser's own file system has the same kind of handle as one that a person dropped.
+    const root = await navigator.storage.getDirectory();
+    const handle = await root.getFileHandle("kept.safetensors", { create: true });
+    const file = await handle.createWritable();
+    await file.write("the bytes of a kept file");
+    await file.close();
+    const { keep } = await import("/static/upload_memory.js");
+    await keep(handle, "kept.safetensors", { kind: "lora", notes: "said before" });
+}"""
+
+
+class Network:
+    """The network of a page, as slow as a test wants it."""
+
+    def __init__(self, page: Page) -> None:
+        self._devtools = page.context.new_cdp_session(page)
+        self._devtools.send("Network.enable")
+
+    def be(self, megabytes_per_second: int | None = None, *, offline: bool = False) -> None:
+        speed = megabytes_per_second * MIB if megabytes_per_second else -1
+        conditions = {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": speed}
+        self._devtools.send("Network.emulateNetworkConditions", conditions)
+
+
+def write_sparse(path: Path, size: int) -> Path:
+    with path.open("wb") as file:
+        file.truncate(size)
+        file.write(path.name.encode())
+    return path
 
 
 def _sent_by(page: Page) -> list[str]:

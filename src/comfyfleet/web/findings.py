@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from comfyfleet.server.assets.service import is_locked_away
+from comfyfleet.server.models import Asset
+
 _LONGEST_LIST: Final = 200
+_DANGERS_ASKED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,25 @@ class Finding:
 def findings_of(inspection: Mapping[str, Any], prefix: str = "") -> list[Finding]:
     """Return what an inspection found; what is empty is left out, and long lists are cut."""
     return list(_findings(inspection, prefix))
+
+
+def dangers_of(asset: Asset) -> str:
+    """Return in words what the scan of a quarantined asset found, for whoever is asked to release it."""
+    found = [str(one) for one in asset.inspection.get("dangerous", [])]
+    if not found:
+        return "nobody knows what, for it could not be scanned"
+    more = f" and {len(found) - _DANGERS_ASKED} more" if len(found) > _DANGERS_ASKED else ""
+    return ", ".join(found[:_DANGERS_ASKED]) + more
+
+
+def scan_of(asset: Asset) -> str:
+    """Return in a word or two what an asset's inspection came to: a scan's verdict, what is wrong, or its format."""
+    if is_locked_away(asset):
+        return "quarantined"
+    if asset.released_by is not None:
+        return "released"
+    found = asset.inspection
+    return str(found.get("scan") or ("damaged" if found.get("problem") else found.get("format", "file")))
 
 
 def _findings(inspection: Mapping[str, Any], prefix: str) -> Iterator[Finding]:

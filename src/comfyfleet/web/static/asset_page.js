@@ -1,142 +1,155 @@
 // The upload part of the assets page: files by drop, choice or folder, a row for each, two at a time.
 
+import { tell } from "./admin.js";
 import { bringIn, drop } from "./asset_upload.js";
-import { Stopped } from "./parts.js";
+import { kindByFolders, ofDrop, ofInput, ofPicker, sifted } from "./file_choice.js";
+import { Stopped, Unreadable } from "./parts.js";
 import { forget, keep, remembered } from "./upload_memory.js";
-import { sizeText, spanText } from "./wording.js";
+import { makeRow } from "./upload_row.js";
 
-const AT_A_TIME = 2;
+const AT_A_TIME = 2; // while one is verified, the next is sent
+const NAMES_SHOWN = 5;
 const part = (id) => document.getElementById(id);
+const zone = part("drop-zone");
+const rules = JSON.parse(zone.dataset.rules);
 const waiting = [];
+const items = [];
 let running = 0;
 
-part("choose-files").addEventListener("change", (event) => { addFiles([...event.target.files]); event.target.value = ""; });
-part("choose-folder").addEventListener("change", (event) => { addFiles([...event.target.files]); event.target.value = ""; });
-const zone = part("drop-zone");
-for (const name of ["dragover", "dragenter"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("is-over"); });
-for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("is-over"));
-zone.addEventListener("drop", dropped);
-addEventListener("beforeunload", (event) => { if (running > 0) event.preventDefault(); });
+for (const id of ["choose-files", "choose-folder"]) part(id).addEventListener("change", ({ target }) => { take(ofInput(target.files)); target.value = ""; });
+part("choose-files").addEventListener("click", (event) => {
+  if (!window.showOpenFilePicker) return;
+  event.preventDefault();
+  ofPicker().then(take, tellUnreadable);
+});
+// A file that is dropped beside the zone is no reason for the browser to leave the page and show it.
+addEventListener("dragover", (event) => {
+  if (!event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  const isOver = zone.contains(event.target);
+  zone.classList.toggle("is-over", isOver);
+  if (!isOver) event.dataTransfer.dropEffect = "none";
+});
+for (const name of ["dragleave", "drop"]) addEventListener(name, () => zone.classList.remove("is-over"));
+zone.addEventListener("drop", (event) => {
+  event.preventDefault();
+  ofDrop(event.dataTransfer).then(take, tellUnreadable);
+});
+addEventListener("beforeunload", (event) => { if (running + waiting.length > 0) event.preventDefault(); });
 offerRemembered();
 
-async function dropped(event) {
-  event.preventDefault();
-  const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
-  const found = await Promise.all(items.map(async (item) => {
-    const file = item.getAsFile();
-    const entry = item.webkitGetAsEntry?.();
-    const handle = entry?.isFile ? await item.getAsFileSystemHandle?.().catch(() => null) : null;
-    return entry?.isDirectory ? filesBelow(entry) : [{ file, handle }];
-  }));
-  for (const { file, handle } of found.flat()) add(file, handle);
+function take(found) {
+  const { taken, leftOut } = sifted(found, rules);
+  const said = { kind: part("upload-kind").value || null, notes: part("upload-notes").value };
+  for (const one of taken) add(one, said);
+  if (leftOut.length > 0) tell(`Left out as neither models nor archives, or empty: ${listed(leftOut)}.`, "info");
 }
 
-async function filesBelow(folder) {
-  const reader = folder.createReader();
-  const found = [];
-  for (let batch; (batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length > 0;) {
-    for (const entry of batch) {
-      if (entry.isDirectory) found.push(...(await filesBelow(entry)));
-      else found.push({ file: await new Promise((resolve, reject) => entry.file(resolve, reject)), handle: null });
-    }
-  }
-  return found;
+function tellUnreadable(error) {
+  tell(`The files cannot be read: ${error.message}`, "danger");
 }
 
-function addFiles(files) {
-  for (const file of files) add(file, null);
+function listed(files) {
+  const names = files.slice(0, NAMES_SHOWN).map(({ path }) => path).join(", ");
+  return files.length > NAMES_SHOWN ? `${names} and ${files.length - NAMES_SHOWN} more` : names;
 }
 
-function add(file, handle) {
-  const row = makeRow(file);
+function add({ file, path, handle }, said) {
+  const words = { filename: file.name, kind: said.kind ?? kindByFolders(path, rules), notes: said.notes };
+  const item = { file, path, handle, words, state: "open" };
+  item.row = makeRow(file, path, { onStop: () => stop(item), onAgain: () => queue(item), onDrop: () => dropped(item) });
+  items.push(item);
   if (file.size === 0) {
-    row.fail("This file is empty.");
+    fail(item, "This file is empty.", { canGoOn: false });
     return;
   }
-  const words = { filename: file.webkitRelativePath || file.name, kind: part("upload-kind").value || null, notes: part("upload-notes").value };
-  if (handle) keep(handle, words);
-  const start = () => { row.begin(); run(file, words, row, handle); };
-  row.onAgain = () => { waiting.push(start); next(); };
-  row.onDrop = () => drop(file, words).then(() => row.end("dropped"), (error) => row.fail(error.message)).finally(() => handle && forget(handle));
-  waiting.push(start);
+  if (handle) keep(handle, path, said);
+  queue(item);
+}
+
+function queue(item) {
+  item.state = "open";
+  item.row.wait();
+  waiting.push(item);
+  count();
   next();
 }
 
 function next() {
   while (running < AT_A_TIME && waiting.length > 0) {
     running += 1;
-    waiting.shift()();
+    run(waiting.shift()).finally(() => { running -= 1; count(); next(); });
   }
 }
 
-async function run(file, words, row, handle) {
+async function run(item) {
+  item.controller = new AbortController();
+  const { signal } = item.controller;
   try {
-    const { asset, was_known } = await bringIn(file, words, row, row.signal);
-    row.finish(asset, was_known);
-    if (handle) forget(handle);
+    const { asset, was_known } = await bringIn(item.file, item.words, item.row, signal);
+    item.state = "arrived";
+    item.row.finish(asset, was_known);
+    if (item.handle) forget(item.path);
     document.body.dispatchEvent(new Event("assets-changed"));
   } catch (error) {
-    if (error instanceof Stopped || row.signal.aborted) row.pause();
-    else row.fail(error.message);
+    if (error instanceof Stopped) item.row.pause();
+    else fail(item, error.message, { canGoOn: !(error instanceof Unreadable) });
   }
-  running -= 1;
-  next();
 }
 
-function makeRow(file) {
-  const box = part("upload-row").content.firstElementChild.cloneNode(true);
-  const of = (name) => box.querySelector(`[data-part=${name}]`);
-  let controller = new AbortController();
-  let began = performance.now();
-  let first = null;
-  of("name").textContent = file.webkitRelativePath || file.name;
-  of("size").textContent = sizeText(file.size);
-  of("bar").setAttribute("aria-label", `Progress of ${file.name}`);
-  const show = (state, trouble = "") => { of("state").textContent = state; of("trouble").textContent = trouble; };
-  const buttons = (stop, again, drop) => { of("stop").hidden = !stop; of("again").hidden = !again; of("drop").hidden = !drop; };
-  of("stop").addEventListener("click", () => controller.abort());
-  part("uploads").append(box);
-  part("uploads-card").hidden = false;
-  const row = {
-    get signal() { return controller.signal; },
-    begin() { controller = new AbortController(); began = performance.now(); first = null; buttons(true, false, false); show("waiting"); },
-    onState(state) { show(state); of("figures").textContent = ""; },
-    onTrouble(words) { of("trouble").textContent = words; },
-    onDigest(done) { if (of("state").textContent !== "sending") of("bar").value = done / file.size; },
-    onBytes(sent) {
-      first ??= sent;
-      const seconds = (performance.now() - began) / 1000;
-      const speed = seconds > 0.5 ? (sent - first) / seconds : 0;
-      of("bar").value = sent / file.size;
-      of("figures").textContent = `${Math.floor((100 * sent) / file.size)} %${speed > 0 ? ` · ${sizeText(speed)}/s · ${spanText((file.size - sent) / speed)} left` : ""}`;
-    },
-    finish(asset, wasKnown) {
-      row.end(wasKnown ? "already in the library" : asset.is_quarantined ? "in quarantine" : "in the library");
-      of("bar").value = 1;
-      const link = document.createElement("a");
-      link.href = `/admin/comfyui/assets/${asset.id}`;
-      link.textContent = of("name").textContent;
-      of("name").replaceChildren(link);
-    },
-    end(state) { show(state); of("figures").textContent = ""; buttons(false, false, false); },
-    pause() { show("paused"); buttons(false, true, true); },
-    fail(words) { show("failed", words); buttons(false, true, false); },
-  };
-  of("again").addEventListener("click", () => row.onAgain?.());
-  of("drop").addEventListener("click", () => row.onDrop?.());
-  buttons(true, false, false);
-  show("waiting");
-  return row;
+function fail(item, words, how) {
+  item.state = "failed";
+  item.row.fail(words, how);
+  count();
+}
+
+function stop(item) {
+  const place = waiting.indexOf(item);
+  if (place >= 0) {
+    waiting.splice(place, 1);
+    item.row.pause();
+  } else {
+    item.row.stopping();
+    item.controller.abort();
+  }
+}
+
+async function dropped(item) {
+  try {
+    await drop(item.file, item.words);
+    item.row.end("dropped");
+    if (item.handle) forget(item.path);
+  } catch (error) {
+    item.row.fail(error.message);
+  }
+}
+
+// Told to who listens once for each file, not for each step of it.
+function count() {
+  const countOf = (state) => items.filter((item) => item.state === state).length;
+  const failed = countOf("failed") > 0 ? `, ${countOf("failed")} failed` : "";
+  const words = `${countOf("arrived")} of ${items.length} in the library${failed}`;
+  if (part("uploads-count").textContent !== words) part("uploads-count").textContent = words;
 }
 
 async function offerRemembered() {
   const kept = await remembered();
   part("go-on").hidden = kept.length === 0;
-  part("go-on-count").textContent = kept.length;
+  part("go-on-names").textContent = listed(kept);
   part("go-on-button").addEventListener("click", async () => {
     part("go-on").hidden = true;
-    for (const { handle } of kept) {
-      if ((await handle.requestPermission({ mode: "read" })) === "granted") add(await handle.getFile(), handle);
-    }
+    for (const one of kept) await goOn(one);
   });
+  part("go-on-forget").addEventListener("click", () => {
+    part("go-on").hidden = true;
+    for (const { path } of kept) forget(path);
+  });
+}
+
+async function goOn({ handle, path, said }) {
+  try {
+    if ((await handle.requestPermission({ mode: "read" })) === "granted") add({ file: await handle.getFile(), path, handle }, said);
+  } catch {
+    tell(`${path} cannot be read any more: choose it again.`, "warning");
+  }
 }

@@ -1,33 +1,34 @@
-// Digests a file in a thread of its own, piece by piece. The only script of ours that may compile WebAssembly.
+// Digests files in a thread of its own, piece by piece. The only script of ours that may compile WebAssembly.
 //
-// Asked `{id, file, end}`, it answers `{id, done}` while it reads and `{id, sha256}` at the end, or `{id, problem}`.
+// Asked `{id, file, end}`, it answers `{id, done}` while it reads and at the end `{id, sha256}`, `{id, problem, words}`
+// with the name of what went wrong, or, after `{id, stop: true}`, `{id, stopped: true}`.
 
 importScripts("/static/vendor/sha256.umd.min.js");
 
 const PIECE = 4 * 1024 * 1024;
-const stopped = new Set();
+const wanted = new Set();
 
 onmessage = async ({ data }) => {
   if (data.stop) {
-    stopped.add(data.id);
+    wanted.delete(data.id);
     return;
   }
+  wanted.add(data.id);
   try {
-    const sha256 = await digest(data);
-    postMessage(sha256 === null ? { id: data.id, problem: "stopped" } : { id: data.id, sha256 });
+    postMessage({ id: data.id, ...(await digest(data)) });
   } catch (error) {
-    postMessage({ id: data.id, problem: `The file cannot be read: ${error.message}` });
+    postMessage({ id: data.id, problem: error.name, words: error.message });
   }
-  stopped.delete(data.id);
+  wanted.delete(data.id);
 };
 
 async function digest({ id, file, end }) {
   const hasher = await hashwasm.createSHA256();
   for (let offset = 0; offset < end; offset += PIECE) {
-    if (stopped.has(id)) return null;
+    if (!wanted.has(id)) return { stopped: true };
     const piece = await file.slice(offset, Math.min(offset + PIECE, end)).arrayBuffer();
     hasher.update(new Uint8Array(piece));
     postMessage({ id, done: Math.min(offset + PIECE, end) });
   }
-  return hasher.digest("hex");
+  return { sha256: hasher.digest("hex") };
 }

@@ -2,23 +2,19 @@
 
 const STORE = "uploads";
 
-/** Remember a file. @param {FileSystemFileHandle} handle @param {object} words */
-export async function keep(handle, words) {
-  await using((store) => store.put({ handle, words }, keyOf(handle)));
+/** Remember a file. @param {FileSystemFileHandle} handle @param {{kind: ?string, notes: string}} said */
+export async function keep(handle, path, said) {
+  await using((store) => store.put({ handle, path, said }, path));
 }
 
-/** Forget a file that has arrived. @param {FileSystemFileHandle} handle */
-export async function forget(handle) {
-  await using((store) => store.delete(keyOf(handle)));
+/** Forget a file that has arrived, or was dropped. @param {string} path */
+export async function forget(path) {
+  await using((store) => store.delete(path));
 }
 
-/** Return the files that were on their way. */
+/** Return the files that were on their way, as `{handle, path, said}`. */
 export async function remembered() {
   return (await using((store) => store.getAll())) ?? [];
-}
-
-function keyOf(handle) {
-  return handle.name;
 }
 
 // A browser in private mode may refuse to keep anything: then nothing is remembered, and choosing the file again goes on.
