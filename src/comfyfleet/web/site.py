@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from comfyfleet.cloud.ports import ObjectStore
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.web.error_pages import add_error_pages, is_page
 from comfyfleet.web.pages import effects, live, runs, sign_in
@@ -59,7 +60,7 @@ def add_pages(app: FastAPI, wiring: Wiring) -> None:
         app.include_router(page.router)
     app.mount("/static", OurFiles(), name="static")
     app.add_middleware(CompressedPages)
-    policy = content_security_policy(_origin_of_media(wiring))
+    policy = content_security_policy(_origin_of(wiring.media), _origin_of(wiring.models))
 
     @app.middleware("http")
     async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -88,15 +89,18 @@ class CompressedPages:
         await (self._compressed if is_compressed else self._plain)(scope, receive, send)
 
 
-def content_security_policy(media_origin: str) -> str:
-    """Return the policy of our pages: nothing from other hosts, but media from where they are stored."""
+def content_security_policy(media_origin: str, models_origin: str) -> str:
+    """Return the policy of our pages: nothing from other hosts, but media from where they are stored.
+
+    To where models are stored they may send, as uploads go straight there.
+    """
     rules = {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
         "img-src": f"'self' data: blob: {media_origin}",
         "media-src": f"'self' blob: {media_origin}",
-        "connect-src": f"'self' {media_origin}",
+        "connect-src": f"'self' {media_origin} {models_origin}",
         "worker-src": "'self'",
         "form-action": "'self'",
         "frame-ancestors": "'none'",
@@ -105,6 +109,6 @@ def content_security_policy(media_origin: str) -> str:
     return "; ".join(f"{name} {value.strip()}" for name, value in rules.items())
 
 
-def _origin_of_media(wiring: Wiring) -> str:
-    url = urlsplit(wiring.media.sign_get("origin", expires_seconds=60).url)
+def _origin_of(store: ObjectStore) -> str:
+    url = urlsplit(store.sign_get("origin", expires_seconds=60).url)
     return f"{url.scheme}://{url.netloc}" if url.netloc else ""
