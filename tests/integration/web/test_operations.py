@@ -236,3 +236,17 @@ async def test_a_problem_of_a_form_is_shown_above_the_page_for_scripts(signed_in
     answer = await signed_in.post("/admin/tenants/local/users", data=fields, headers={"HX-Request": "true"})
     assert answer.status_code == 409
     assert (answer.headers["hx-retarget"], answer.headers["hx-reselect"]) == ("#notices", "unset")
+
+
+async def test_files_are_led_to_from_a_steady_address(
+    control_plane: ControlPlane, signed_in: httpx.AsyncClient, tenant: TenantAccess
+) -> None:
+    job_id = (await tenant.submit())["id"]
+    assert (await signed_in.get(f"/admin/jobs/{job_id}/output")).status_code == 404
+    async with SimpleWorker.registered(control_plane.url) as worker:
+        await worker.render()
+    for path, content in (("output", b"rendered"), ("files/input_video", b"bytes of a file")):
+        answer = await signed_in.get(f"/admin/jobs/{job_id}/{path}")
+        assert answer.status_code == 307
+        assert (await signed_in.get(answer.headers["location"])).content == content
+    assert (await signed_in.get(f"/admin/jobs/{job_id}/files/nothing")).status_code == 404

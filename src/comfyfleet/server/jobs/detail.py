@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from comfyfleet.cloud.ports import SignedRequest
 from comfyfleet.core.attempts import Moment, attempts_of
 from comfyfleet.core.jobs import JobEvent, JobStatus
 from comfyfleet.protocol.api import JobEventView
@@ -46,8 +47,12 @@ def event_view(row: JobEventRow) -> JobEventView:
     return JobEventView(at=row.at, event=JobEvent(row.event), attempt=row.attempt, detail=row.detail)
 
 
+def signed_file(wiring: Wiring, file: dict[str, Any]) -> SignedRequest:
+    """Sign the request for one of a job's files."""
+    return wiring.media.sign_get(file["object_key"], expires_seconds=wiring.settings.download_url_seconds)
+
+
 def _file(wiring: Wiring, file: dict[str, Any], to_absolute: Callable[[str], str]) -> JobFileView:
-    signed = wiring.media.sign_get(file["object_key"], expires_seconds=wiring.settings.download_url_seconds)
     return JobFileView(
         key=file["key"],
         type=file["type"],
@@ -55,7 +60,7 @@ def _file(wiring: Wiring, file: dict[str, Any], to_absolute: Callable[[str], str
         content_type=file["content_type"],
         size=file["size"],
         is_primary_input=file["is_primary_input"],
-        url=to_absolute(signed.url),
+        url=to_absolute(signed_file(wiring, file).url),
     )
 
 

@@ -47,6 +47,8 @@ def _view(settings: ServerSettings, name: str, field: FieldInfo) -> SettingView:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return _without_credentials(str(value)) if "://" in str(value) else str(value)

@@ -1,10 +1,13 @@
 """One job: how it stands, what went in and came out, and what happened to it."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
-from comfyfleet.server.auth.dependencies import Operator, RowId, Transaction, Viewer, WiringDep
+from comfyfleet.cloud.ports import SignedRequest
+from comfyfleet.server.auth.dependencies import Name, Operator, RowId, Transaction, Viewer, WiringDep
 from comfyfleet.server.jobs import administration
-from comfyfleet.server.jobs.detail import detail
+from comfyfleet.server.jobs.detail import detail, signed_file
+from comfyfleet.server.jobs.service import signed_output
 from comfyfleet.web.admin import render_admin
 from comfyfleet.web.notices import done
 
@@ -19,6 +22,19 @@ async def show_job(
     job = await detail(session, wiring, await administration.find(session, job_id), str)
     failed = next((node for node in job.nodes if job.error and node.id == job.error.node_id), None)
     return render_admin(request, viewer, "jobs/job.html", {"job": job, "failed_node": failed})
+
+
+@router.get("/output")
+async def show_output(job_id: RowId, _viewer: Viewer, session: Transaction, wiring: WiringDep) -> Response:
+    """Lead to the output. Its own address changes with each signature, and a player would begin anew each time."""
+    return _lead_to(signed_output(wiring, await administration.find(session, job_id)))
+
+
+@router.get("/files/{key}")
+async def show_file(job_id: RowId, key: Name, _viewer: Viewer, session: Transaction, wiring: WiringDep) -> Response:
+    """Lead to one of the files that the job was given."""
+    files = (await administration.find(session, job_id)).files
+    return _lead_to(next((signed_file(wiring, file) for file in files if file["key"] == key), None))
 
 
 @router.post("/cancel")
@@ -39,3 +55,9 @@ async def retry_job(
     """Do the job again, as a new one."""
     again = await administration.retry(session, wiring, operator, job_id)
     return done(request, f"/admin/jobs/{again.id}", f"Job {job_id} is done again as this one.")
+
+
+def _lead_to(signed: SignedRequest | None) -> Response:
+    if signed is None:
+        raise HTTPException(404)
+    return RedirectResponse(signed.url, status_code=307, headers={"Cache-Control": "no-store"})

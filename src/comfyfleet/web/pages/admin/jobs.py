@@ -15,6 +15,7 @@ from comfyfleet.web.templating import clean
 router = APIRouter(prefix="/admin/jobs", include_in_schema=False)
 
 JOBS_ON_A_PAGE: Final = 50
+_LONGEST_OPTION: Final = 40
 
 Text = Annotated[str, Query(max_length=300)]
 
@@ -42,7 +43,7 @@ async def show_jobs(
         "status_chosen": chosen.value if chosen else "",
         "statuses": [one.value for one in JobStatus],
         "fleets": [f"{one.stage}/{one.slug}" for one in await fleets.all_fleets(session)],
-        "effects": await repository.effect_names(session),
+        "effects": [(slug, name[:_LONGEST_OPTION]) for slug, name in await repository.effect_names(session)],
         "is_narrowed": bool(q or chosen or any(names.values())),
         **names,
     }
