@@ -12,7 +12,7 @@ from comfyfleet.cli.output import print_json, print_table, say
 from comfyfleet.cli.session import find_connection, settings_of
 from comfyfleet.client.metrics import MetricsPlane
 from comfyfleet.core.series import MetricsRange
-from comfyfleet.core.wording import count_text, span_text
+from comfyfleet.core.wording import count_text, number_text, span_text
 from comfyfleet.protocol.metrics import FleetPoint, FleetSeries
 
 _ROWS: Final = {
@@ -72,19 +72,15 @@ def _show(series: FleetSeries) -> None:
 def _row(point: FleetPoint) -> tuple[object, ...]:
     return (
         point.at,
-        _number(point.queued),
+        number_text(point.queued),
         span_text(point.oldest_seconds),
-        _number(point.workers),
-        _number(point.capacity),
+        number_text(point.workers),
+        number_text(point.capacity),
         point.completed,
         point.failed,
         span_text(point.median_seconds),
         span_text(point.p95_seconds),
     )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f}".removesuffix(".0")
 
 
 def _open(context: typer.Context) -> MetricsPlane:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from comfyfleet.cli.output import print_record, print_table
 from comfyfleet.core.wording import size_text
+from comfyfleet.core.workers import gpu_name
 from comfyfleet.protocol.bundles import BundleRef
 from comfyfleet.protocol.worker import GpuFigures
 from comfyfleet.protocol.workers import WorkerDetail, WorkerJob, WorkerLogLineView, WorkerView
@@ -76,7 +77,7 @@ def _name(bundle: BundleRef | None) -> str | None:
 
 
 def _gpu(gpu: GpuFigures) -> str:
-    name = gpu.name or gpu.type or "a device"
+    name = gpu_name(gpu.name or gpu.type or "a device")
     if gpu.vram_total is None or gpu.vram_free is None:
         return name
     torch = f", {size_text(gpu.torch_vram_total)} reserved by PyTorch" if gpu.torch_vram_total else ""

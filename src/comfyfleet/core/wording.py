@@ -45,6 +45,11 @@ def ago_text(at: datetime | None, now: datetime) -> str:
     return "just now"
 
 
+def number_text(value: float | None) -> str:
+    """Return a number with at most one digit after the point, such as `1,200` or `2.5`; a dash for none."""
+    return "-" if value is None else f"{value:,.1f}".removesuffix(".0")
+
+
 def count_text(count: int, noun: str) -> str:
     """Return a number with its noun, such as `1 job` or `1,200 jobs`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,5 +1,6 @@
 """Workers: their states, and what an operator may do to one in each of them."""
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -58,6 +59,14 @@ _HINTS: Final = {
     WorkerStatus.DEREGISTERED: "It has left; start it on its machine, and it registers.",
     WorkerStatus.REVOKED: "Restore it first, and it may register again.",
 }
+
+
+_PLACE_AND_ALLOCATOR: Final = re.compile(r"^\w+:\d+ | : \w+$")
+
+
+def gpu_name(told: str) -> str:
+    """Return a GPU's own name: ComfyUI tells `cuda:0 NVIDIA A10G : cudaMallocAsync`."""
+    return _PLACE_AND_ALLOCATOR.sub("", told) or told
 
 
 def acts_in(status: WorkerStatus) -> list[WorkerAct]:

@@ -18,6 +18,7 @@ from comfyfleet.web.pages.admin import (
     audit,
     bundle_new,
     bundles,
+    dashboard,
     fleet,
     fleets,
     job,
@@ -25,6 +26,8 @@ from comfyfleet.web.pages.admin import (
     settings,
     tenant,
     tenants,
+    worker,
+    workers,
     workflows,
 )
 from comfyfleet.web.pages.admin import effects as admin_effects
@@ -49,6 +52,9 @@ _PAGES: Final = (
     audit,
     settings,
     workflows,
+    dashboard,
+    workers,
+    worker,
 )
 _COMPRESSED_FROM_BYTES: Final = 1000
 _PERMISSIONS: Final = "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()"

@@ -9,7 +9,8 @@ from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
 from jinja2 import StrictUndefined
 
-from comfyfleet.core.wording import ago_text, count_text, size_text, span_text
+from comfyfleet.core.wording import ago_text, count_text, number_text, size_text, span_text
+from comfyfleet.core.workers import gpu_name
 from comfyfleet.web.notices import NOTICE_COOKIE, notice_of
 from comfyfleet.web.static_files import static
 from comfyfleet.web.visitors import next_after_sign_in
@@ -76,5 +77,7 @@ _TEMPLATES.env.filters |= {
     "span": span_text,
     "ago": ago_text,
     "count": count_text,
+    "gpu": gpu_name,
+    "number": number_text,
     "moment": moment,
 }

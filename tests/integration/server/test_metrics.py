@@ -25,9 +25,10 @@ def operator(control_plane: ControlPlane) -> OperatorAccess:
 @pytest.fixture(autouse=True)
 async def first_sample(control_plane: ControlPlane) -> None:
     """Wait for the sample that is taken when the control plane starts."""
-    async with asyncio.timeout(10):
-        while not await samples(control_plane):
-            await asyncio.sleep(0.01)
+    for _ in range(1000):
+        if await samples(control_plane):
+            return
+        await asyncio.sleep(0.01)
 
 
 async def samples(control_plane: ControlPlane) -> list[FleetSample]:

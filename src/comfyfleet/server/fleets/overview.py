@@ -1,6 +1,7 @@
 """Fleets at a glance."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +14,8 @@ from comfyfleet.server.models import Fleet
 class FleetOverview:
     """A fleet, what it has, and what it has to do.
 
-    `workers` are those that are active, `capacity` is how many jobs they can hold.
+    `workers` are those that are active, `capacity` is how many jobs they can hold, and `waiting_since` is when the
+    first queued job was queued.
     """
 
     stage: str
@@ -26,6 +28,7 @@ class FleetOverview:
     capacity: int
     queued: int
     processing: int
+    waiting_since: datetime | None
 
 
 async def overview(session: AsyncSession, fleet: Fleet) -> FleetOverview:
@@ -39,6 +42,7 @@ async def overviews(session: AsyncSession, fleet_id: int | None = None) -> list[
     workflows = await repository.workflow_counts(session)
     workers = await repository.active_workers(session)
     jobs = await repository.open_jobs(session)
+    first = await repository.first_queued_at(session)
     return [
         FleetOverview(
             stage=fleet.stage,
@@ -51,6 +55,7 @@ async def overviews(session: AsyncSession, fleet_id: int | None = None) -> list[
             capacity=workers.get(fleet.id, (0, 0))[1],
             queued=jobs.get((fleet.id, "queued"), 0),
             processing=jobs.get((fleet.id, "processing"), 0),
+            waiting_since=first.get(fleet.id),
         )
         for fleet, bundle_name, version in fleets
     ]

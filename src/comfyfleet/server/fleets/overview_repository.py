@@ -1,5 +1,7 @@
 """SQL of fleets at a glance: one statement for each figure, whatever the number of fleets."""
 
+from datetime import datetime
+
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,6 +30,12 @@ async def active_workers(session: AsyncSession) -> dict[int, tuple[int, int]]:
     size, capacity = func.count().label("size"), func.sum(Worker.max_concurrency).label("capacity")
     query = select(Worker.fleet_id, size, capacity).where(Worker.status == "active").group_by(Worker.fleet_id)
     return {row.fleet_id: (row.size, row.capacity) for row in await session.execute(query)}
+
+
+async def first_queued_at(session: AsyncSession) -> dict[int, datetime]:
+    """Return since when the first queued job of each fleet waits."""
+    query = select(Job.fleet_id, func.min(Job.queued_at).label("first")).where(Job.status == JobStatus.QUEUED)
+    return {row.fleet_id: row.first for row in await session.execute(query.group_by(Job.fleet_id))}
 
 
 async def open_jobs(session: AsyncSession) -> dict[tuple[int, str], int]:

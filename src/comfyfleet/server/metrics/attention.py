@@ -11,7 +11,6 @@ from comfyfleet.server.fleets import overview_repository as fleets
 from comfyfleet.server.fleets import repository as all_fleets
 from comfyfleet.server.fleets.service import label
 from comfyfleet.server.metrics import attention_repository as repository
-from comfyfleet.server.metrics import sample_repository as samples
 from comfyfleet.server.metrics.model_needs import ModelNeeds
 
 ENDED_WITHIN: Final = timedelta(hours=1)
@@ -29,7 +28,7 @@ async def find_attention(session: AsyncSession, needs: ModelNeeds, limits: Limit
 
 async def _conditions(session: AsyncSession, needs: ModelNeeds, now: datetime) -> list[FleetCondition]:
     jobs, workers = await fleets.open_jobs(session), await fleets.active_workers(session)
-    first = await samples.first_queued_at(session)
+    first = await fleets.first_queued_at(session)
     draining = await repository.draining(session)
     lost = await repository.lost_since(session, now - LOST_WITHIN, _MOST_LOST)
     ended = await repository.ended_since(session, now - ENDED_WITHIN)

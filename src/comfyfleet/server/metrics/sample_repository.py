@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from comfyfleet.core.jobs import JobStatus
-from comfyfleet.server.models import Fleet, FleetSample, Job
+from comfyfleet.server.models import Fleet, FleetSample
 
 _SAMPLES_LOCK = 0x73616D70  # "samp"; of several control planes one takes samples at a time
 
@@ -23,12 +22,6 @@ async def fleets_without(session: AsyncSession, now: datetime, spacing: timedelt
         FleetSample.fleet_id == Fleet.id, FleetSample.at > now - spacing, FleetSample.at < now + spacing
     )
     return list(await session.scalars(select(Fleet.id).where(~has_one).order_by(Fleet.id)))
-
-
-async def first_queued_at(session: AsyncSession) -> dict[int, datetime]:
-    """Return since when the first queued job of each fleet waits."""
-    query = select(Job.fleet_id, func.min(Job.queued_at).label("first")).where(Job.status == JobStatus.QUEUED)
-    return {row.fleet_id: row.first for row in await session.execute(query.group_by(Job.fleet_id))}
 
 
 async def insert(session: AsyncSession, samples: Sequence[FleetSample]) -> None:

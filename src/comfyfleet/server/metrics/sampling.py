@@ -24,7 +24,7 @@ async def take_samples(session: AsyncSession, now: datetime, *, keep: timedelta)
         return 0
     jobs = await fleets.open_jobs(session)
     workers = await fleets.active_workers(session)
-    first = await repository.first_queued_at(session)
+    first = await fleets.first_queued_at(session)
     samples = []
     for fleet_id in due:
         count, capacity = workers.get(fleet_id, (0, 0))

@@ -8,7 +8,7 @@ from comfyfleet.core.workers import WorkerStatus
 from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.protocol.worker import WORKER_ID_PATTERN, RegistrationSource
 from comfyfleet.protocol.workers import WorkerDetail, WorkerLogLineView, WorkerPage
-from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer
+from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, Words
 from comfyfleet.server.models.base import MAX_BIG_ID
 from comfyfleet.server.workers import operating, views
 from comfyfleet.server.workers.repository import WorkerFilter
@@ -17,7 +17,6 @@ router = APIRouter(prefix="/api/workers", tags=["workers"])
 
 WorkerId = Annotated[str, Path(pattern=WORKER_ID_PATTERN)]
 After = Annotated[int | None, Query(ge=0, le=MAX_BIG_ID)]
-Words = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 @router.get("")
@@ -25,14 +24,14 @@ async def list_workers(
     _viewer: Viewer,
     session: Transaction,
     q: Words = "",
-    fleet: Annotated[str | None, Query(max_length=129, pattern=r"^[^\x00]*$")] = None,
+    fleet: Words = "",
     status: Annotated[list[WorkerStatus] | None, Query(max_length=len(WorkerStatus))] = None,
     source: RegistrationSource | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Envelope[WorkerPage]:
     """List workers, last seen first; `fleet` is `stage/slug` or a slug, `status` may be given several times."""
-    wanted = WorkerFilter(text=q.strip(), fleet=fleet, statuses=status or (), source=source)
+    wanted = WorkerFilter(text=q.strip(), fleet=fleet or None, statuses=status or (), source=source)
     return Envelope(data=await views.page_of(session, wanted, limit=limit, offset=offset))
 
 
