@@ -18,13 +18,17 @@ from comfyfleet.core.workflows import WorkflowSpec
 
 @dataclass(frozen=True)
 class FileInput:
-    """One file of a job: the worker fetches it and writes ComfyUI's name for it where `placeholder` stands."""
+    """One file of a job: the worker fetches it and writes ComfyUI's name for it where `placeholder` stands.
+
+    A video or an audio file may last `max_seconds`, where that is set.
+    """
 
     key: str
     type: str
     placeholder: str
     is_primary_input: bool
     upload_id: str
+    max_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def fill(spec: WorkflowSpec, values: Mapping[str, Scalar]) -> Payload:
             placeholder=_file_placeholder(prop, spec.graph, values),
             is_primary_input=prop.is_primary_input,
             upload_id=str(values[prop.key]),
+            max_seconds=prop.maximum,
         )
         for prop in spec.properties
         if prop.type.is_file and prop.key in values

@@ -34,7 +34,11 @@ class PropertyType(StrEnum):
 
 @dataclass(frozen=True)
 class Property:
-    """One typed input. Bound to the graph by `placeholder`, by `node_id` and `input_name`, or by both."""
+    """One typed input. Bound to the graph by `placeholder`, by `node_id` and `input_name`, or by both.
+
+    `minimum` and `maximum` bound a number; the `maximum` of a text is its length, that of a video or an audio file the
+    longest duration in seconds.
+    """
 
     key: str
     type: PropertyType

@@ -67,7 +67,10 @@ class PollRequest(WireModel):
 
 
 class FileAsset(WireModel):
-    """One file of a job: fetch `download_url`, write ComfyUI's name for it where `placeholder` stands."""
+    """One file of a job: fetch `download_url`, write ComfyUI's name for it where `placeholder` stands.
+
+    A video or an audio file that lasts longer than `max_seconds` fails the job.
+    """
 
     key: str
     type: str
@@ -77,6 +80,7 @@ class FileAsset(WireModel):
     content_hash: str | None = None
     filename: str | None = None
     size: int | None = None
+    max_seconds: float | None = None
 
 
 class InputPayload(WireModel):

@@ -116,6 +116,13 @@ class InputMissing(AttemptFailed):
     code = "input_missing"
 
 
+class InputTooLong(AttemptFailed):
+    """A video or an audio file lasts longer than its property allows."""
+
+    kind = ErrorKind.INVALID
+    code = "input_too_long"
+
+
 class InputRefused(AttemptFailed):
     """ComfyUI did not take an input."""
 

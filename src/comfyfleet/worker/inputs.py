@@ -17,6 +17,7 @@ from comfyfleet.protocol.worker import FileAsset, LeasedJob
 from comfyfleet.worker.addresses import bare
 from comfyfleet.worker.backoff import Backoff
 from comfyfleet.worker.comfyui.client import ComfyUI
+from comfyfleet.worker.durations import check_duration
 from comfyfleet.worker.errors import InputMissing, InputUnavailable
 from comfyfleet.worker.outcome.paths import JOB_FOLDER_PREFIX
 
@@ -32,6 +33,7 @@ async def bring_inputs(storage: httpx.AsyncClient, comfyui: ComfyUI, job: Leased
 
     Raises:
         InputMissing, InputUnavailable: Storage does not give a file whole.
+        InputTooLong: It lasts longer than its property allows.
         InputRefused, ComfyUIUnreachable: ComfyUI does not take it.
     """
     files = files_of(job)
@@ -40,6 +42,7 @@ async def bring_inputs(storage: httpx.AsyncClient, comfyui: ComfyUI, job: Leased
     for file, filename in zip(files, filenames(files), strict=True):
         path = folder / filename
         await fetch(storage, file, path)
+        await asyncio.to_thread(check_duration, file, path)
         named[file.placeholder] = await comfyui.upload(path, filename, subfolder)
         await asyncio.to_thread(path.unlink)
     return with_names(job.input_payload.workflow, named)

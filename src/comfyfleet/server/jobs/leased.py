@@ -55,4 +55,5 @@ def _asset(wiring: Wiring, file: dict[str, Any], seconds: int, to_absolute: Call
         content_hash=None,
         filename=file["filename"],
         size=file["size"],
+        max_seconds=file.get("max_seconds"),
     )
