@@ -60,7 +60,8 @@ def _age(points: Sequence[FleetPoint]) -> str:
 def _throughput(series: FleetSeries) -> str:
     completed = sum(point.completed for point in series.points)
     hours = series.step_seconds * len(series.points) / 3600
-    return f"{count_text(completed, 'job')} completed, {number_text(completed / hours)} an hour; a bar is {span_text(series.step_seconds)}."
+    rate, bar = number_text(completed / hours), span_text(series.step_seconds)
+    return f"{count_text(completed, 'job')} completed, {rate} an hour; a bar is {bar}."
 
 
 def _errors(points: Sequence[FleetPoint]) -> str:

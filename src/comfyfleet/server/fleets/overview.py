@@ -18,6 +18,7 @@ class FleetOverview:
     first queued job was queued.
     """
 
+    fleet_id: int
     stage: str
     slug: str
     name: str
@@ -45,6 +46,7 @@ async def overviews(session: AsyncSession, fleet_id: int | None = None) -> list[
     first = await repository.first_queued_at(session)
     return [
         FleetOverview(
+            fleet_id=fleet.id,
             stage=fleet.stage,
             slug=fleet.slug,
             name=fleet.name,

@@ -1,15 +1,14 @@
 """What needs an operator's attention now."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.attention import Finding, FleetCondition, Limits, attention
-from comfyfleet.server.fleets import overview_repository as fleets
-from comfyfleet.server.fleets import repository as all_fleets
-from comfyfleet.server.fleets.service import label
+from comfyfleet.server.fleets.overview import FleetOverview
 from comfyfleet.server.metrics import attention_repository as repository
 from comfyfleet.server.metrics.model_needs import ModelNeeds
 
@@ -20,32 +19,34 @@ LOST_WITHIN: Final = timedelta(days=1)
 _MOST_LOST: Final = 1000
 
 
-async def find_attention(session: AsyncSession, needs: ModelNeeds, limits: Limits, now: datetime) -> list[Finding]:
-    """Return what needs attention, the most urgent first."""
-    conditions = await _conditions(session, needs, now)
+async def find_attention(
+    session: AsyncSession, fleets: Sequence[FleetOverview], needs: ModelNeeds, limits: Limits, now: datetime
+) -> list[Finding]:
+    """Return what needs attention, the most urgent first; `fleets` are all of them, as they stand."""
+    conditions = await _conditions(session, fleets, needs, now)
     return attention(conditions, await repository.quarantined(session), limits)
 
 
-async def _conditions(session: AsyncSession, needs: ModelNeeds, now: datetime) -> list[FleetCondition]:
-    jobs, workers = await fleets.open_jobs(session), await fleets.active_workers(session)
-    first = await fleets.first_queued_at(session)
+async def _conditions(
+    session: AsyncSession, fleets: Sequence[FleetOverview], needs: ModelNeeds, now: datetime
+) -> list[FleetCondition]:
     draining = await repository.draining(session)
     lost = await repository.lost_since(session, now - LOST_WITHIN, _MOST_LOST)
     ended = await repository.ended_since(session, now - ENDED_WITHIN)
     without_bundle = await _workflows_without_bundle(session, needs)
     return [
         FleetCondition(
-            fleet=label(fleet),
-            queued=jobs.get((fleet.id, "queued"), 0),
-            oldest_seconds=(now - first.get(fleet.id, now)).total_seconds(),
-            workers=workers.get(fleet.id, (0, 0))[0],
-            draining=draining.get(fleet.id, 0),
-            lost=lost.get(fleet.id, []),
-            completed=ended.get((fleet.id, "completed"), 0),
-            failed=ended.get((fleet.id, "failed"), 0),
-            workflows_without_bundle=without_bundle.get(fleet.id, []),
+            fleet=f"{fleet.stage}/{fleet.slug}",
+            queued=fleet.queued,
+            oldest_seconds=(now - (fleet.waiting_since or now)).total_seconds(),
+            workers=fleet.workers,
+            draining=draining.get(fleet.fleet_id, 0),
+            lost=lost.get(fleet.fleet_id, []),
+            completed=ended.get((fleet.fleet_id, "completed"), 0),
+            failed=ended.get((fleet.fleet_id, "failed"), 0),
+            workflows_without_bundle=without_bundle.get(fleet.fleet_id, []),
         )
-        for fleet in await all_fleets.all_fleets(session)
+        for fleet in fleets
     ]
 
 

@@ -10,6 +10,7 @@ from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.protocol.metrics import AttentionView, FleetSeries
 from comfyfleet.server.auth.dependencies import Transaction, Viewer, WiringDep
 from comfyfleet.server.fleets import service as fleets
+from comfyfleet.server.fleets.overview import overviews
 from comfyfleet.server.metrics.attention import find_attention
 from comfyfleet.server.metrics.model_needs import ModelNeeds
 from comfyfleet.server.metrics.series import series_of
@@ -52,5 +53,5 @@ async def show_attention(
     _viewer: Viewer, session: Transaction, wiring: WiringDep, needs: KnownNeeds, limits: LimitsDep
 ) -> Envelope[list[AttentionView]]:
     """Show what needs attention, the most urgent first."""
-    found = await find_attention(session, needs, limits, wiring.clock())
+    found = await find_attention(session, await overviews(session), needs, limits, wiring.clock())
     return Envelope(data=[AttentionView.model_validate(finding, from_attributes=True) for finding in found])

@@ -92,7 +92,7 @@ async def show_series(
 async def _now(
     session: AsyncSession, wiring: Wiring, needs: ModelNeeds, limits: Limits, known: Sequence[FleetOverview]
 ) -> dict[str, Any]:
-    found = await find_attention(session, needs, limits, wiring.clock())
+    found = await find_attention(session, known, needs, limits, wiring.clock())
     return {
         "findings": [(finding, _PAGES[finding.matter].format(fleet=finding.fleet)) for finding in found],
         "fleets": known,
