@@ -121,6 +121,8 @@ def test_the_worker_that_renders_is_watched(operator: Visit, fleet: Fleet) -> No
     job = fleet.submit("caption-video", input_video=fleet.upload(sample_path()), prompt="watched")
     row = page.locator("#state tr").filter(has_text=f"#{job['id']} caption-video")
     row.get_by_text("completed").wait_for()
+    page.locator("#log").get_by_text("registered as local-gpu-default").wait_for()
+    page.get_by_text("in use", exact=False).first.wait_for()
     operator.check(page, "worker")
     page.goto(f"{fleet.url}/admin/workers")
     operator.check(page, "workers")
