@@ -23,7 +23,7 @@ def words_of(texts: Iterable[str], filenames: Iterable[str]) -> str:
 
 
 def words_query(text: str) -> str | None:
-    """Return a Postgres text-search query for all words of `text`, the last of which may be a beginning only.
+    """Return a Postgres text-search query for all words of `text`; the last may be a beginning.
 
     A word with punctuation is looked for as it is, and as its parts: an error names `model-1.safetensors`, and a text
     that holds `cat/dog` holds two words. None when there is no word in it.
@@ -39,9 +39,9 @@ def _whole(word: str) -> str:
 
 
 def _beginning(word: str) -> str:
-    # Only the last part by its beginning: Postgres collects all words that begin so before it looks at the others.
-    *parts, last = [_quoted(part) for part in _PART.findall(word)]
-    return _either(word, [*parts, f"{last}:*"])
+    # Only the last part, and no single letter: Postgres collects all words that begin so before it looks at others.
+    *parts, last = _PART.findall(word)
+    return _either(word, [*map(_quoted, parts), f"{_quoted(last)}:*" if len(last) > 1 else _quoted(last)])
 
 
 def _either(word: str, parts: list[str]) -> str:
