@@ -14,6 +14,11 @@ PASSWORD = "a long enough password"
 SignIn = Callable[[str], StorageState]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let hostile texts into the system when all pictures are taken."""
+    items.sort(key=lambda item: "test_hostile" in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Run one machine for all browser tests: its own Postgres, a worker, and the stand-in of ComfyUI."""
