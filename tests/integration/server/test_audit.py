@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from tests.support.asset_library import AssetLibrary
 from tests.support.control_plane import ControlPlane
+from tests.support.operator import OperatorAccess
 
 from comfyfleet.core.roles import Role
 from comfyfleet.server.audit import service as audit
@@ -66,4 +66,4 @@ async def test_what_was_written_down_is_never_changed(control_plane: ControlPlan
     with pytest.raises(DBAPIError, match="append-only"):
         async with control_plane.wiring.sessions.begin() as session:
             await session.execute(text(change))
-    assert len(await AssetLibrary(control_plane).audit(actor="a@example.com")) == 3
+    assert len((await OperatorAccess(control_plane).get("/audit", actor="a@example.com"))["items"]) == 3
