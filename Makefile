@@ -18,8 +18,9 @@ demo: $(VENV)/.runtime ## Render the sample clip through an effect, here and now
 up: $(VENV)/.runtime ## Run everything on this machine until Ctrl-C
 	@$(BIN)/comfyfleet up --data .data
 
-test: $(VENV)/.dev ## Run all tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev ## Run all tests; those with a browser in a process of their own, for it has an event loop of its own
+	@$(BIN)/python -m pytest --ignore tests/browser
+	@$(BIN)/python -m pytest tests/browser
 
 test-browser: $(VENV)/.dev ## Walk through all pages with a real Chromium
 	@REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/browser
