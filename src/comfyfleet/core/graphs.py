@@ -4,6 +4,7 @@ API format is `{node_id: {"class_type": str, "inputs": {name: value}, "_meta": {
 node's output is `[node_id, slot]`.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -22,7 +23,7 @@ def parse_graph(document: object) -> Graph:
     """Return `document` (parsed JSON) as a graph.
 
     Raises:
-        GraphInvalid: It is UI format, empty, or a node lacks `class_type` or `inputs`.
+        GraphInvalid: It is UI format, empty, a node lacks `class_type` or `inputs`, or a number is none of JSON's.
     """
     if not isinstance(document, dict):
         raise GraphInvalid("The workflow is not a JSON object.", hint=_EXPORT_HINT)
@@ -33,6 +34,7 @@ def parse_graph(document: object) -> Graph:
         raise GraphInvalid("The workflow has no nodes.", hint=_EXPORT_HINT)
     for node_id, node in graph.items():
         _check_node(node_id, node)
+    _check_numbers(graph)
     return graph
 
 
@@ -44,6 +46,17 @@ def _check_node(node_id: object, node: object) -> None:
         raise GraphInvalid(f"Node '{node_id}' has no class_type.", hint=_EXPORT_HINT)
     if not isinstance(node.get("inputs"), dict):
         raise GraphInvalid(f"Node '{node_id}' ({node['class_type']}) has no inputs.", hint=_EXPORT_HINT)
+
+
+def _check_numbers(graph: Graph) -> None:
+    """Refuse NaN and Infinity, which Python reads and writes in JSON, and neither Postgres nor browsers read."""
+    try:
+        json.dumps(graph, allow_nan=False)
+    except ValueError as problem:
+        message = "The workflow holds NaN or Infinity, which JSON does not have."
+        raise GraphInvalid(message, hint=_EXPORT_HINT) from problem
+    except RecursionError as problem:
+        raise GraphInvalid("The workflow's values are nested too deeply.", hint=_EXPORT_HINT) from problem
 
 
 def is_link(value: object) -> bool:

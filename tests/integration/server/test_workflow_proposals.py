@@ -85,3 +85,13 @@ async def test_names_longer_than_a_property_may_have_are_left_alone(operator: Op
         body = {"document": graph, "node_id": node_id, "input_name": name}
         answer = await operator.call("POST", "/workflows/propose", body)
         assert answer.status_code in {200, 422}, answer.text
+
+
+async def test_numbers_that_json_does_not_have_are_refused(control_plane: ControlPlane) -> None:
+    document = '{"1": {"class_type": "SaveImage", "inputs": {"strength": NaN}}}'
+    new = '{"name": "n", "slug": "n", "output_node_id": "1", "graph": ' + document + "}"
+    headers = {"Content-Type": "application/json"}
+    async with control_plane.client() as client:
+        for path, body in (("propose", '{"document": ' + document + "}"), ("check", new), ("", new)):
+            answer = await client.post(f"/api/workflows/{path}".rstrip("/"), content=body, headers=headers)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "graph_invalid"), path

@@ -83,8 +83,8 @@ def test_500_nodes_are_drawn_at_once() -> None:
     for n in range(500):
         links = {f"in{i}": [str((n * 37 + i * 101) % n), 0] for i in range(min(n, 3))}
         graph[str(n)] = {"class_type": "X", "inputs": {**links, "value": n}}
-    began = time.perf_counter()
+    began = time.process_time()
     drawing = draw(graph)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert_readable(drawing)
     assert len(drawing.nodes) == 500

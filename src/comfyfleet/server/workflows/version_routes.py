@@ -1,5 +1,6 @@
 """Proposals, checks and versions of workflows over HTTP."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -21,13 +22,13 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 @router.post("/propose")
 async def propose_properties(body: wire.ProposalRequest, _viewer: Viewer) -> Envelope[wire.ProposalView]:
     """Say what the properties and the output of a workflow in API format could be."""
-    return Envelope(data=proposing.proposal(body))
+    return Envelope(data=await asyncio.to_thread(proposing.proposal, body))
 
 
 @router.post("/check")
 async def check_workflow(body: api.NewWorkflow, _viewer: Viewer) -> Envelope[wire.CheckView]:
     """Say everything that keeps a workflow from being imported; nothing is stored."""
-    return Envelope(data=proposing.check(body))
+    return Envelope(data=await asyncio.to_thread(proposing.check, body))
 
 
 @router.get("/{slug}/versions")

@@ -40,12 +40,19 @@ function state(words, done) {
 }
 
 function show(job) {
-  if (job.status === "queued") state(`Queued, place ${job.queue_position}`, 0);
+  if (job.status === "queued") state(job.queue_position ? `Queued, place ${job.queue_position}` : "Queued", 0);
   else if (job.status === "processing") state("Processing", job.progress);
   else {
     state(job.status === "completed" ? "Completed" : job.status === "failed" ? `Failed: ${job.error?.message ?? ""}` : "Canceled", null);
-    if (job.output_url) part("test-result").replaceChildren(player(job));
+    if (job.output_url) part("test-result").replaceChildren(player(job), fileLink(job));
   }
+}
+
+function fileLink(job) {
+  const link = Object.assign(document.createElement("a"), { href: job.output_url, target: "_blank", rel: "noopener" });
+  link.textContent = "Open the file";
+  link.className = "d-block mt-2";
+  return link;
 }
 
 function complain(words) {

@@ -1,48 +1,65 @@
 // Importing and changing a workflow: the server draws, proposes and checks; this page keeps what the person chose.
 
+import { tell } from "./admin.js";
 import { call } from "./api.js";
+import { parseExact } from "./exact_json.js";
+import { equip } from "./graph_view.js";
+import { element, propertyRow } from "./workflow_properties.js";
 
 const PAUSE = 300;
 const part = (id) => document.getElementById(id);
 const form = part("workflow-form");
 const types = form.dataset.types.split(" ");
-const given = JSON.parse(part("given").textContent);
+const given = parseExact(part("given").textContent);
 const fields = { name: "name", slug: "slug", description: "description", output_extension: "extension", output_mime_type: "mime" };
 let graph = null;
 let outputs = [];
 let properties = [];
+let opens = 0;
 let checks = 0;
+let looks = 0;
 let timer = null;
+let named = { name: "", slug: "" };
 
 part("file").addEventListener("change", (event) => { if (event.target.files[0]) readFile(event.target.files[0]); event.target.value = ""; });
 const zone = part("drop-zone");
 for (const name of ["dragover", "dragenter"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("is-over"); });
 for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("is-over"));
 zone.addEventListener("drop", (event) => { event.preventDefault(); if (event.dataTransfer.files[0]) readFile(event.dataTransfer.files[0]); });
+part("pasted").addEventListener("input", (event) => { if (event.target.value.trim()) read(event.target.value, "What you pasted"); });
 form.addEventListener("submit", save);
 form.addEventListener("input", later);
 part("output-node").addEventListener("change", chooseOutput);
+part("needs-fleet").addEventListener("change", look);
 for (const name of ["click", "keydown"]) part("drawing").addEventListener(name, bindClicked);
-if (given.graph) open(given.graph, given.workflow);
+if (given.graph) open(given.graph, given.workflow).catch((error) => refuse(error.message));
 
 async function readFile(file) {
+  await read(await file.text(), file.name, file.name);
+}
+
+async function read(text, what, filename = "") {
   try {
-    await open(JSON.parse(await file.text()), null, file.name);
+    await open(parseExact(text), null, filename);
   } catch (error) {
-    refuse(error instanceof SyntaxError ? `${file.name} is not JSON.` : error.message);
+    refuse(error instanceof SyntaxError ? `${what} is not JSON.` : error.message);
   }
 }
 
 async function open(document, known, filename = "") {
+  const number = ++opens;
   const proposal = await call("POST", "/api/workflows/propose", { document });
+  const drawing = await partOfPage("/admin/workflows/drawing", document);
+  if (number !== opens) return; // another one was dropped meanwhile
   graph = document;
   outputs = proposal.outputs;
   part("json-problem").hidden = true;
-  await draw();
+  part("drawing").replaceChildren(...drawing);
+  part("drawing").hidden = false;
+  equip(part("drawing"));
   fillOutputs();
-  const isNew = known === null && !given.workflow;
   if (known) fill(known);
-  else if (isNew) fill({ ...blank(filename), properties: proposal.properties });
+  else if (!given.workflow) fill({ ...blank(filename), properties: proposal.properties });
   part("rest").hidden = false;
   drawProperties();
   chooseOutput();
@@ -50,10 +67,12 @@ async function open(document, known, filename = "") {
 }
 
 function blank(filename) {
+  const before = named; // what the person wrote is kept, what the file before was called is not
   const name = filename.replace(/\.json$/i, "").replace(/[_-]+/g, " ").trim();
-  const slug = name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
-  const first = outputs[0];
-  return { name, slug, description: "", is_active: true, output_node_id: first?.node_id ?? Object.keys(graph)[0], output_extension: first?.extension ?? "mp4", output_mime_type: first?.mime_type ?? "video/mp4" };
+  named = { name, slug: name.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 64).replace(/^-+|-+$/g, "") };
+  for (const [id, value] of Object.entries(before)) if (part(id).value !== value) named[id] = part(id).value;
+  const first = outputs[0] ?? { node_id: Object.keys(graph)[0], extension: "mp4", mime_type: "video/mp4" };
+  return { ...named, description: part("description").value, is_active: part("is-active").checked, output_node_id: first.node_id, output_extension: first.extension, output_mime_type: first.mime_type };
 }
 
 function fill(workflow) {
@@ -68,23 +87,23 @@ function refuse(words) {
   part("json-problem").hidden = false;
 }
 
-async function draw() {
-  const answer = await fetch("/admin/workflows/drawing", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(graph) });
-  if (!answer.ok) throw new Error("The workflow cannot be drawn.");
-  const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
-  part("drawing").replaceChildren(...parsed.body.childNodes);
-  part("drawing").hidden = false;
+async function partOfPage(path, body) {
+  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  return new DOMParser().parseFromString(await answer.text(), "text/html").body.childNodes;
 }
 
 function fillOutputs() {
-  const likely = new Map(outputs.map((output) => [output.node_id, output]));
+  const chosen = part("output-node").value;
+  const likely = new Set(outputs.map((output) => output.node_id));
   const others = Object.keys(graph).filter((id) => !likely.has(id));
   const option = (id) => new Option(`${id}: ${graph[id].class_type}`, id);
-  part("output-node").replaceChildren(group("Saves a file", [...likely.keys()].map(option)), group("Other nodes", others.map(option)));
+  part("output-node").replaceChildren(group("Saves a file", [...likely].map(option)), group("Other nodes", others.map(option)));
+  if (chosen in graph) part("output-node").value = chosen;
 }
 
 function group(label, options) {
-  const made = document.createElement("optgroup");
+  const made = element("optgroup", "");
   made.label = label;
   made.append(...options);
   return made;
@@ -105,17 +124,23 @@ async function bindClicked(event) {
   if (!target || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
   event.preventDefault();
   const { bindNode: node_id, bindInput: input_name } = target.dataset;
-  const bound = properties.findIndex((prop) => prop.node_id === node_id && prop.input_name === input_name);
-  if (bound < 0) {
-    const { properties: [found] } = await call("POST", "/api/workflows/propose", { document: graph, node_id, input_name });
-    if (!found) return;
-    found.key = unused(found.key);
-    properties.push(found);
+  const isIt = (prop) => prop.node_id === node_id && prop.input_name === input_name;
+  if (!properties.some(isIt)) {
+    const answer = await call("POST", "/api/workflows/propose", { document: graph, node_id, input_name }).catch((error) => tell(error.message, "danger"));
+    if (!answer) return;
+    const [found] = answer.properties;
+    if (!found) return tell(`No property can set ${input_name} of node ${node_id}.`, "warning");
+    const known = properties.find((prop) => isIt(prop) || (found.placeholder && prop.placeholder === found.placeholder));
+    if (known) return focus(known);
+    properties.push({ ...found, key: unused(found.key) });
+    drawProperties();
+    later();
   }
-  drawProperties();
-  later();
-  const index = bound < 0 ? properties.length - 1 : bound;
-  part("properties").children[index].querySelector("input").focus();
+  focus(properties.find(isIt) ?? properties.at(-1));
+}
+
+function focus(prop) {
+  part("properties").children[properties.indexOf(prop)].querySelector("input").focus();
 }
 
 function unused(key) {
@@ -125,94 +150,22 @@ function unused(key) {
 }
 
 function drawProperties() {
-  part("properties").replaceChildren(...properties.map(propertyRow));
+  const told = { redraw: () => { drawProperties(); later(); }, changed: later, remove };
+  part("properties").replaceChildren(...properties.map((prop, index) => propertyRow(prop, index, types, told)));
   part("no-properties").hidden = properties.length > 0;
-  const bound = new Set(properties.map((prop) => `${prop.node_id}\n${prop.input_name}`));
-  for (const value of part("drawing").querySelectorAll("[data-bind-node]")) value.classList.toggle("is-bound", bound.has(`${value.dataset.bindNode}\n${value.dataset.bindInput}`));
+  for (const value of part("drawing").querySelectorAll("[data-bind-node]")) value.classList.toggle("is-bound", properties.some((prop) => sets(prop, value.dataset)));
 }
 
-function propertyRow(prop, index) {
-  const box = element("div", "list-group-item");
-  const grid = element("div", "row g-2 align-items-end");
-  const isFile = ["image", "video", "audio"].includes(prop.type);
-  grid.append(
-    textField(prop, index, "label", "Label", "col-12 col-md-4"),
-    textField(prop, index, "key", "Key", "col-6 col-md-3"),
-    typeField(prop, index),
-    isFile ? numberField(prop, index, "maximum", "Longest (s)", "col-6 col-md-2") : textField(prop, index, "default", "Default", "col-6 col-md-2"),
-    removeButton(prop),
-  );
-  if (prop.type === "number") grid.append(numberField(prop, index, "minimum", "Minimum", "col-6 col-md-2"), numberField(prop, index, "maximum", "Maximum", "col-6 col-md-2"));
-  if (prop.type === "choice") grid.append(choicesField(prop, index));
-  const more = element("div", "d-flex flex-wrap gap-3 mt-2");
-  more.append(element("span", "text-secondary", prop.placeholder ? `bound to ${prop.placeholder}` : `bound to ${prop.input_name} of node ${prop.node_id}`), flag(prop, "user_configurable", "Users may set it"), flag(prop, "required", "Required"));
-  if (isFile) more.append(flag(prop, "is_primary_input", "Primary input"));
-  box.append(grid, more);
-  return box;
+function sets(prop, { bindNode, bindInput }) {
+  if (prop.placeholder) return JSON.stringify(graph[bindNode].inputs[bindInput] ?? "").includes(prop.placeholder);
+  return prop.node_id === bindNode && prop.input_name === bindInput;
 }
 
-function labelled(index, name, text, column, input) {
-  const box = element("div", column);
-  const label = element("label", "form-label small", text);
-  label.htmlFor = input.id = `property-${index}-${name}`;
-  box.append(label, input);
-  return box;
-}
-
-function textField(prop, index, name, text, column) {
-  const input = element("input", "form-control form-control-sm");
-  input.value = prop[name] ?? "";
-  input.addEventListener("input", () => { prop[name] = name === "default" ? typed(prop, input.value) : input.value; });
-  return labelled(index, name, text, column, input);
-}
-
-function numberField(prop, index, name, text, column) {
-  const input = element("input", "form-control form-control-sm");
-  input.type = "number";
-  input.step = "any";
-  input.value = prop[name] ?? "";
-  input.addEventListener("input", () => { prop[name] = input.value === "" ? null : Number(input.value); });
-  return labelled(index, name, text, column, input);
-}
-
-function choicesField(prop, index) {
-  const input = element("input", "form-control form-control-sm");
-  input.value = prop.choices.join(", ");
-  input.addEventListener("input", () => { prop.choices = input.value.split(",").map((one) => one.trim()).filter(Boolean); });
-  return labelled(index, "choices", "Choices, with commas between", "col-12", input);
-}
-
-function typeField(prop, index) {
-  const select = element("select", "form-select form-select-sm");
-  for (const type of types) select.append(new Option(type, type, false, type === prop.type));
-  select.addEventListener("change", () => { prop.type = select.value; prop.default = null; drawProperties(); later(); });
-  return labelled(index, "type", "Type", "col-6 col-md-2", select);
-}
-
-function typed(prop, text) {
-  if (text === "") return null;
-  if (prop.type === "number" || prop.type === "seed") return Number.isNaN(Number(text)) ? text : Number(text);
-  return prop.type === "boolean" ? ["true", "yes", "on", "1"].includes(text.toLowerCase()) : text;
-}
-
-function flag(prop, name, text) {
-  const label = element("label", "form-check mb-0");
-  const input = element("input", "form-check-input");
-  input.type = "checkbox";
-  input.checked = prop[name];
-  input.addEventListener("change", () => { prop[name] = input.checked; later(); });
-  label.append(input, element("span", "form-check-label", text));
-  return label;
-}
-
-function removeButton(prop) {
-  const box = element("div", "col-auto");
-  const button = element("button", "btn btn-sm", "Remove");
-  button.type = "button";
-  button.setAttribute("aria-label", `Remove ${prop.label || prop.key}`);
-  button.addEventListener("click", () => { properties = properties.filter((one) => one !== prop); drawProperties(); later(); });
-  box.append(button);
-  return box;
+function remove(prop) {
+  properties = properties.filter((one) => one !== prop);
+  drawProperties();
+  later();
+  part("properties-title").focus();
 }
 
 function wanted() {
@@ -229,27 +182,20 @@ async function check() {
   if (!graph) return;
   const number = ++checks;
   const found = await call("POST", "/api/workflows/check", wanted()).catch((error) => ({ problems: [{ message: error.message, hint: "" }] }));
-  if (number !== checks) return;
-  part("problems").replaceChildren(...found.problems.map((problem) => element("div", "alert alert-warning", `${problem.message} ${problem.hint}`)));
+  if (number === checks) showProblems(found.problems.map((problem) => `${problem.message} ${problem.hint}`), "alert-warning");
+}
+
+function showProblems(lines, look) {
+  const shown = lines.map((line) => element("div", `alert ${look}`, line));
+  const isSame = shown.map((line) => line.outerHTML).join("") === part("problems").innerHTML;
+  if (!isSame) part("problems").replaceChildren(...shown); // the same lines again would be read out again
 }
 
 async function look() {
-  const found = await call("POST", "/api/workflows/analyze", { document: graph }).catch(() => null);
-  if (!found) return;
-  const needs = [...found.models.map((model) => need(model.filename, model.where, model.kind)), ...found.packages.map((item) => need(item.package ?? item.class_types.join(", "), item.where, "custom_node"))];
-  part("needs").replaceChildren(...(needs.length ? needs : [element("div", "list-group-item text-secondary", "It needs no model and no custom node.")]));
-}
-
-function need(name, where, kind) {
-  const row = element("div", "list-group-item d-flex flex-wrap gap-2");
-  row.append(element("span", "flex-fill", name), element("span", "badge", where));
-  if (where === "missing") {
-    const link = element("a", "", "Upload it");
-    link.href = `/admin/comfyui/assets?${new URLSearchParams({ expect: name, kind })}`;
-    link.target = "_blank";
-    row.append(link);
-  }
-  return row;
+  const number = ++looks;
+  const body = { document: graph, fleet: part("needs-fleet").value || null };
+  const found = await partOfPage("/admin/workflows/needs", body).catch((error) => [element("div", "card-body", error.message)]);
+  if (number === looks) part("needs").replaceChildren(...found);
 }
 
 async function save(event) {
@@ -260,15 +206,9 @@ async function save(event) {
     const saved = await (slug ? call("PUT", `/api/workflows/${slug}`, wanted()) : call("POST", "/api/workflows", wanted()));
     location.assign(`/admin/workflows/${saved.slug}`);
   } catch (error) {
-    part("problems").replaceChildren(element("div", "alert alert-danger", error.message));
+    checks += 1;
+    showProblems([error.message], "alert-danger");
     part("problems").scrollIntoView({ block: "nearest" });
     part("save").disabled = false;
   }
-}
-
-function element(name, className, text) {
-  const made = document.createElement(name);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
 }

@@ -1,16 +1,21 @@
 """Workflows: the list, a new one, and one of them. The page checks and saves by the API of the command line."""
 
+import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Form, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.graph_layout import NODE_WIDTH, draw
-from comfyfleet.core.graphs import parse_graph
+from comfyfleet.core.graphs import Graph, parse_graph
 from comfyfleet.core.properties import PropertyType
+from comfyfleet.protocol.bundles import AnalysisRequest
 from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, WiringDep
+from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.fleets import repository as fleets
 from comfyfleet.server.fleets import service as fleet_service
-from comfyfleet.server.workflows import repository, service, versions
+from comfyfleet.server.models import Workflow
+from comfyfleet.server.workflows import analysis, repository, service, versions
 from comfyfleet.server.workflows.views import workflow_views
 from comfyfleet.web.admin import render_admin
 from comfyfleet.web.notices import done
@@ -20,6 +25,7 @@ router = APIRouter(prefix="/admin/workflows", include_in_schema=False)
 
 WORKFLOWS_ON_A_PAGE: Final = 50
 _VERSIONS_SHOWN: Final = 50
+_MOST_DRAWN: Final = 2_000
 _TYPES: Final = [kind.value for kind in PropertyType]
 
 Text = Annotated[str, Query(max_length=300)]
@@ -47,16 +53,24 @@ async def show_workflows(
 
 
 @router.get("/new")
-async def show_new(request: Request, operator: Operator) -> Response:
+async def show_new(request: Request, operator: Operator, session: Transaction) -> Response:
     """Show the form for a new workflow."""
-    return render_admin(request, operator, "workflows/form.html", {"workflow": None, "graph": None, "types": _TYPES})
+    return await _form(request, operator, session, None)
 
 
 @router.post("/drawing")
 async def show_drawing(request: Request, _viewer: Viewer, document: Annotated[dict[str, Any], Body()]) -> Response:
     """Draw a workflow in API format, as a part of a page."""
-    drawing = draw(parse_graph(document))
-    return render(request, "admin/workflows/drawing.html", {"drawing": drawing, "node_width": NODE_WIDTH})
+    return render(request, "admin/workflows/drawing.html", {"is_part": True, **await _drawn(parse_graph(document))})
+
+
+@router.post("/needs")
+async def show_needs(
+    request: Request, _viewer: Viewer, session: Transaction, wanted: Annotated[AnalysisRequest, Body()]
+) -> Response:
+    """Show what a workflow needs and where that is, as a part of a page."""
+    found = await analysis.analyze(session, wanted.document, wanted.fleet)
+    return render(request, "admin/workflows/needs.html", {"found": found})
 
 
 @router.get("/{slug}")
@@ -66,11 +80,10 @@ async def show_workflow(request: Request, slug: str, viewer: Viewer, session: Tr
     view = (await workflow_views(session, [workflow]))[0]
     context = {
         "workflow": view,
-        "drawing": draw(workflow.graph),
-        "node_width": NODE_WIDTH,
+        **await _drawn(workflow.graph),
         "versions": await versions.views(session, workflow, _VERSIONS_SHOWN),
-        "fleets": [fleet_service.label(fleet) for fleet in await fleets.all_fleets(session)],
-        "effects": await repository.effect_counts(session, [workflow.id]),
+        "fleets": await _fleets(session),
+        "effects": await repository.effects_of(session, workflow.id),
     }
     return render_admin(request, viewer, "workflows/workflow.html", context)
 
@@ -78,10 +91,7 @@ async def show_workflow(request: Request, slug: str, viewer: Viewer, session: Tr
 @router.get("/{slug}/edit")
 async def show_edit(request: Request, slug: str, operator: Operator, session: Transaction) -> Response:
     """Show the form for changing a workflow."""
-    workflow = await service.find(session, slug)
-    view = (await workflow_views(session, [workflow]))[0]
-    context = {"workflow": view.model_dump(mode="json"), "graph": workflow.graph, "types": _TYPES}
-    return render_admin(request, operator, "workflows/form.html", context)
+    return await _form(request, operator, session, await service.find(session, slug))
 
 
 @router.get("/{slug}/diff")
@@ -128,3 +138,24 @@ async def delete_workflow(request: Request, slug: str, operator: Operator, sessi
     """Delete a workflow that no effect is made of."""
     await service.remove(session, operator, slug)
     return done(request, "/admin/workflows", f"The workflow '{slug[:80]}' was deleted.")
+
+
+async def _form(request: Request, operator: Principal, session: AsyncSession, workflow: Workflow | None) -> Response:
+    view = (await workflow_views(session, [workflow]))[0].model_dump(mode="json") if workflow else None
+    context = {
+        "workflow": view,
+        "graph": workflow.graph if workflow else None,
+        "types": _TYPES,
+        "fleets": await _fleets(session),
+    }
+    return render_admin(request, operator, "workflows/form.html", context)
+
+
+async def _fleets(session: AsyncSession) -> list[str]:
+    return [fleet_service.label(fleet) for fleet in await fleets.all_fleets(session)]
+
+
+async def _drawn(graph: Graph) -> dict[str, Any]:
+    # A graph may have thousands of nodes, for which the event loop shall not wait, and of which no picture helps.
+    drawing = await asyncio.to_thread(draw, graph) if len(graph) <= _MOST_DRAWN else None
+    return {"drawing": drawing, "node_width": NODE_WIDTH, "node_count": len(graph)}
