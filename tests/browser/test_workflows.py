@@ -53,7 +53,6 @@ def test_a_workflow_is_imported_bound_served_and_tried(operator: Visit, fleet: F
     page.get_by_label("Key", exact=True).nth(1).fill("radius")
     page.get_by_text("is no property key").wait_for(state="hidden")
     operator.check(page, "workflow-new")
-
     page.get_by_role("button", name="Import the workflow").click()
 
     page.get_by_role("heading", name=slug.replace("-", " ")).wait_for()
