@@ -1,4 +1,4 @@
-"""`comfyfleet workflows propose, versions, diff, restore, fleets, activate, deactivate, delete, test-run`."""
+"""`comfyfleet workflows propose, versions, version, diff, restore, fleets, activate, deactivate, delete, test-run`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,8 +7,9 @@ import typer
 
 from comfyfleet import names
 from comfyfleet.cli.bundle_entries import read_document
+from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.options import JsonFlag, Limit, YesFlag, confirm
-from comfyfleet.cli.output import print_json, print_table, say
+from comfyfleet.cli.output import print_json, print_record, print_table, say
 from comfyfleet.cli.rendering import await_job, save_output, upload_file
 from comfyfleet.cli.reporting import reporter_for
 from comfyfleet.cli.session import find_connection, settings_of
@@ -54,6 +55,33 @@ def versions(context: typer.Context, slug: Slug, limit: Limit = 20, as_json: Jso
     print_table(("VERSION", "AT", "BY"), rows, empty="It has no versions.")
 
 
+def version(
+    context: typer.Context,
+    slug: Slug,
+    number: Version,
+    graph: Annotated[bool, typer.Option("--graph", help="Print its API JSON alone.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a version of a workflow runs; --graph prints what ComfyUI's Export (API) wrote."""
+    with open_workflows(context) as plane:
+        found = plane.version(slug, number)
+    if graph:
+        print_json(found.graph)
+    elif as_json:
+        print_json(found)
+    else:
+        record = [
+            ("version", found.version),
+            ("by", found.created_by),
+            ("at", found.created_at),
+            ("output", f"node {found.output_node_id}, .{found.output_extension}, {found.output_mime_type}"),
+            ("nodes", len(found.graph)),
+            ("properties", ", ".join(prop.key for prop in found.properties) or "none"),
+            ("object", found.comfyui_workflow_path),
+        ]
+        print_record(record)
+
+
 def diff(context: typer.Context, slug: Slug, before: Version, after: Version, as_json: JsonFlag = False) -> None:
     """Show what differs between two versions of a workflow."""
     with open_workflows(context) as plane:
@@ -69,48 +97,47 @@ def restore(context: typer.Context, slug: Slug, version: Version, as_json: JsonF
     """Make what an old version ran the newest version."""
     with open_workflows(context) as plane:
         flow = plane.restore_version(slug, version)
-    if as_json:
-        print_json(flow)
-    else:
-        say(f"Version {flow.version} of '{slug}' runs what version {version} ran.")
+    _tell(flow, f"Version {flow.version} of '{slug}' runs what version {version} ran.", as_json=as_json)
 
 
 def fleets(
     context: typer.Context,
     slug: Slug,
-    wanted: Annotated[list[str], typer.Argument(metavar="[STAGE/]FLEET…", help="All fleets that shall serve it.")],
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="[STAGE/]FLEET…", help="All fleets that shall serve it.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Let no fleet serve it.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say which fleets serve a workflow; others no longer do."""
-    labels = [item if "/" in item else f"{names.LOCAL_STAGE}/{item}" for item in wanted]
+    """Say which fleets serve a workflow; others no longer do. Without a fleet, tell which ones do."""
+    if wanted and none:
+        raise UsageProblem("Fleets are named, and --none.", hint="Give one of the two.")
     with open_workflows(context) as plane:
-        flow = plane.assign_fleets(slug, labels)
-    if as_json:
-        print_json(flow)
-    else:
-        say(f"'{slug}' is served by: {', '.join(flow.fleets)}.")
+        flow = plane.assign_fleets(slug, _labels(wanted or [])) if wanted or none else plane.workflow(slug)
+    _tell(flow, f"'{slug}' is served by: {', '.join(flow.fleets) or 'no fleet'}.", as_json=as_json)
 
 
-def activate(context: typer.Context, slug: Slug) -> None:
+def activate(context: typer.Context, slug: Slug, as_json: JsonFlag = False) -> None:
     """Let effects run a workflow."""
     with open_workflows(context) as plane:
-        plane.set_workflow_active(slug, is_active=True)
-    say(f"Effects may run '{slug}'.")
+        flow = plane.set_workflow_active(slug, is_active=True)
+    _tell(flow, f"Effects may run '{slug}'.", as_json=as_json)
 
 
-def deactivate(context: typer.Context, slug: Slug) -> None:
+def deactivate(context: typer.Context, slug: Slug, as_json: JsonFlag = False) -> None:
     """Take a workflow's effects from the catalogue; jobs that were submitted go on."""
     with open_workflows(context) as plane:
-        plane.set_workflow_active(slug, is_active=False)
-    say(f"No effect may run '{slug}' any more.")
+        flow = plane.set_workflow_active(slug, is_active=False)
+    _tell(flow, f"No effect may run '{slug}' any more.", as_json=as_json)
 
 
-def delete(context: typer.Context, slug: Slug, yes: YesFlag = False) -> None:
+def delete(context: typer.Context, slug: Slug, yes: YesFlag = False, as_json: JsonFlag = False) -> None:
     """Delete a workflow that no effect is made of, with its versions."""
-    confirm(f"Delete the workflow '{slug}' with all its versions?", yes=yes)
     with open_workflows(context) as plane:
+        flow = plane.workflow(slug)
+        confirm(f"Delete the workflow '{slug}' with all its versions?", yes=yes)
         plane.delete_workflow(slug)
-    say(f"Workflow '{slug}' was deleted.")
+    _tell(flow, f"Workflow '{slug}' was deleted.", as_json=as_json)
 
 
 def run_test(
@@ -132,10 +159,20 @@ def run_test(
     with open_workflows(context) as plane, reporter_for(as_json=as_json) as reporter:
         inputs = read_inputs(_as_effect(plane.workflow(slug)), input_file, assignments or [])
         values = {**inputs.values, **{key: upload_file(plane, path, reporter) for key, path in inputs.files.items()}}
-        label = fleet if "/" in fleet else f"{names.LOCAL_STAGE}/{fleet}"
-        job = await_job(plane, plane.run_test(slug, label, values), reporter)
+        job = await_job(plane, plane.run_test(slug, _labels([fleet])[0], values), reporter)
         path = save_output(plane, job, output, reporter)
     typer.echo(path)
+
+
+def _tell(flow: WorkflowView, words: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(flow)
+    else:
+        say(words)
+
+
+def _labels(fleets: list[str]) -> list[str]:
+    return [fleet if "/" in fleet else f"{names.LOCAL_STAGE}/{fleet}" for fleet in fleets]
 
 
 def _as_effect(flow: WorkflowView) -> EffectView:

@@ -20,7 +20,7 @@ from comfyfleet.protocol.api import NewWorkflow, PropertyModel
 
 app = typer.Typer(no_args_is_help=True, help="Workflows of ComfyUI: list, show, import, analyze (administrators).")
 
-for verb in ("propose", "versions", "diff", "restore", "fleets", "activate", "deactivate", "delete"):
+for verb in ("propose", "versions", "version", "diff", "restore", "fleets", "activate", "deactivate", "delete"):
     app.command(verb)(getattr(workflow_versions, verb))
 app.command("test-run", epilog=examples("comfyfleet workflows test-run my-flow --fleet gpu-default -i clip.mp4"))(
     workflow_versions.run_test
@@ -57,6 +57,7 @@ def show_workflow(
             ("name", flow.name),
             ("description", flow.description),
             ("active", flow.is_active),
+            ("version", flow.version),
             ("output", f"node {flow.output_node_id}, .{flow.output_extension}, {flow.output_mime_type}"),
             ("object", flow.comfyui_workflow_path),
             ("fleets", " ".join(flow.fleets)),
