@@ -33,9 +33,11 @@ class WorkflowSpec:
 
 
 def check_slug(slug: str) -> str:
-    """Return `slug`; raise `WorkflowInvalid` unless it is 1 to 64 of `a-z 0-9 -`, not at the ends `-`."""
+    """Return `slug`; raise `WorkflowInvalid` unless it is 1 to 64 of `a-z 0-9 -`, no `-` at the ends, and not `new`."""
     if not _SLUG.fullmatch(slug):
         raise WorkflowInvalid(f"'{slug[:80]}' is no slug.", hint="Use 1 to 64 small letters, digits and inner hyphens.")
+    if slug == "new":
+        raise WorkflowInvalid("The slug 'new' is the address of a form.", hint="Choose another slug.")
     return slug
 
 

@@ -85,6 +85,7 @@ class JobDetail(JobView):
     worker_id: str | None
     workflow: str
     workflow_name: str
+    is_test: bool = False
     provider_job_id: str | None
     output_node_id: str
     output_metadata: dict[str, Any] | None

@@ -43,6 +43,8 @@ async def test_a_trial_runs_on_the_fleet_though_it_does_not_serve_the_workflow(
     before = (await operator.get("/me"))["balance"]
     job = await run(operator, radius=7)
     assert (job["status"], job["credits_cost"], job["effect"]) == ("queued", 0, "test-soft")
+    assert job["effect_name"] == "Test of Soft"
+    assert (await operator.get(f"/admin/jobs/{job['id']}"))["is_test"]
     leased = await worker.render()
     assert leased["input_payload"]["workflow"]["3"]["inputs"]["blur_radius"] == 7
     assert (await operator.get(f"/jobs/{job['id']}"))["status"] == "completed"

@@ -86,7 +86,7 @@ def test_two_properties_of_one_key_are_refused() -> None:
     assert "Two properties have the key" in refused(TEXT, TEXT)
 
 
-@pytest.mark.parametrize("slug", ["", "-a", "a-", "A", "a_b", "a" * 65, "../x"])
+@pytest.mark.parametrize("slug", ["", "-a", "a-", "A", "a_b", "a" * 65, "../x", "new"])
 def test_a_bad_slug_is_refused(slug: str) -> None:
     with pytest.raises(WorkflowInvalid):
         check_slug(slug)

@@ -57,7 +57,8 @@ async def effect_for_tests(session: AsyncSession, workflow: Workflow) -> Effect:
         return known
     if await repository.by_slug(session, slug) is not None:
         slug = f"test-{workflow.id}"
-    effect = Effect(slug=slug, name=workflow.name, description="", workflow=workflow, property_overrides={})
+    name = f"Test of {workflow.name}"
+    effect = Effect(slug=slug, name=name, description="", workflow=workflow, property_overrides={})
     effect.credits_cost, effect.is_active, effect.is_test, effect.position = 0, False, True, 0
     await repository.insert(session, effect)
     return effect

@@ -29,6 +29,7 @@ async def detail(session: AsyncSession, wiring: Wiring, job: Job, to_absolute: C
         worker_id=place.worker_id,
         workflow=job.effect.workflow.slug,
         workflow_name=job.effect.workflow.name,
+        is_test=job.effect.is_test,
         provider_job_id=job.provider_job_id,
         output_node_id=job.output_node_id,
         output_metadata=job.output_metadata,
