@@ -7,7 +7,7 @@ REAL_COMFYUI := .cache/realcomfyui
 PEERS := .cache/bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test test-browser screenshots check lint format reference docs real-comfyui bench-apply bench-library bench-pages lock vendor clean
+.PHONY: help demo up test test-browser screenshots check lint format reference docs real-comfyui bench-apply bench-library bench-browser-upload bench-pages lock vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ bench-apply: $(VENV)/.dev $(PEERS)/.installed ## Measure an apply beside s5cmd, 
 
 bench-library: $(VENV)/.dev ## Bring a file of 5 GiB through upload, bundle, apply and verify (20 GB of disk)
 	@$(BIN)/python -m benchmarks.library
+
+bench-browser-upload: $(VENV)/.dev ## Upload 3 GiB with a headless Chromium through a restart and a reload (20 GB of disk)
+	@$(BIN)/python -m benchmarks.browser_upload
 
 bench-pages: $(VENV)/.dev ## Measure every list page with 100,000 jobs, 10,000 assets and 1,000 workers
 	@$(BIN)/python -m benchmarks.pages

@@ -33,7 +33,11 @@ class CountingProxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return  # closed
-            far = socket.create_connection(("127.0.0.1", self._port))
+            try:
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:  # the server is away: who comes hears of it
+                near.close()
+                continue
             threading.Thread(target=self._pump, args=(near, far, True), daemon=True).start()
             threading.Thread(target=self._pump, args=(far, near, False), daemon=True).start()
 

@@ -81,7 +81,7 @@ def test_an_upload_goes_on_after_a_reload(visit_as: Callable[[str], Visit], flee
     page = visit_as("operator").open("/admin/comfyui/assets")
     Network(page).be(24)
     upload(page, large)
-    eventually(lambda: page.locator("#uploads progress").evaluate("bar => bar.value > 0.75"))
+    eventually(lambda: page.locator("#uploads progress").evaluate("bar => bar.value > 0.8"))
     page.once("dialog", lambda dialog: dialog.accept())  # the page asks before it leaves an upload alone
     page.reload()
     sent = _sent_by(page)
@@ -89,7 +89,7 @@ def test_an_upload_goes_on_after_a_reload(visit_as: Callable[[str], Visit], flee
     page.locator("#uploads").get_by_text("in the library", exact=True).wait_for(timeout=60_000)
     digest = hashlib.sha256(large.read_bytes()).hexdigest()
     assert fleet.get(f"/api/assets/{digest}")["size"] == large.stat().st_size
-    assert 0 < len(sent) < 4, f"the upload began anew: {len(sent)} parts were sent after the reload"
+    assert 0 < len(sent) < 7, f"the upload began anew: {len(sent)} parts were sent after the reload"
 
 
 def test_uploads_are_paused_queued_and_survive_a_lost_connection(

@@ -5,7 +5,7 @@
 
 importScripts("/static/vendor/sha256.umd.min.js");
 
-const PIECE = 4 * 1024 * 1024;
+const PIECE = 1024 * 1024;
 const wanted = new Set();
 
 onmessage = async ({ data }) => {
@@ -24,11 +24,35 @@ onmessage = async ({ data }) => {
 
 async function digest({ id, file, end }) {
   const hasher = await hashwasm.createSHA256();
-  for (let offset = 0; offset < end; offset += PIECE) {
-    if (!wanted.has(id)) return { stopped: true };
-    const piece = await file.slice(offset, Math.min(offset + PIECE, end)).arrayBuffer();
-    hasher.update(new Uint8Array(piece));
-    postMessage({ id, done: Math.min(offset + PIECE, end) });
+  const { read, cancel } = reading(file.slice(0, end).stream());
+  let done = 0;
+  for (let piece; (piece = await read()) !== undefined;) {
+    if (!wanted.has(id)) {
+      await cancel();
+      return { stopped: true };
+    }
+    hasher.update(piece);
+    done += piece.length;
+    postMessage({ id, done });
   }
+  await file.slice(0, 1).arrayBuffer(); // fails if the file has changed, which a stream that was open does not notice
   return { sha256: hasher.digest("hex") };
+}
+
+// Reads into one buffer that goes round: new ones for each piece make garbage faster than it is collected, some hundred
+// MiB of it. A browser that cannot do so for files takes a new one each time.
+function reading(stream) {
+  let buffer = new ArrayBuffer(PIECE);
+  try {
+    const reader = stream.getReader({ mode: "byob" });
+    const read = async () => {
+      const { done, value } = await reader.read(new Uint8Array(buffer));
+      buffer = value?.buffer;
+      return done ? undefined : value;
+    };
+    return { read, cancel: () => reader.cancel() };
+  } catch {
+    const reader = stream.getReader();
+    return { read: async () => (await reader.read()).value, cancel: () => reader.cancel() };
+  }
 }
