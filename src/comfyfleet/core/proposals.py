@@ -41,6 +41,10 @@ _NUMBERS: Final = frozenset(
         "width",
     }
 )
+_OPERATORS: Final = frozenset(
+    {"batch_size", "cfg", "denoise", "guidance", "shift", "steps", "strength", "strength_model"}
+)
+"""Numbers that decide how long a job takes, or that say nothing to who only wants a result."""
 _ABBREVIATIONS: Final = frozenset({"cfg", "fps"})
 _CHOICES: Final = frozenset({"sampler_name", "scheduler"})
 MAX_PROPERTIES: Final = 200
@@ -59,7 +63,10 @@ class Proposal:
 
 
 def propose(graph: Graph) -> Proposal:
-    """Read properties and outputs from a graph. At most one property is the primary input."""
+    """Read properties and outputs from a graph. At most one property is the primary input.
+
+    Users may set what they bring and want to see; numbers of the rendering itself are for effects to set.
+    """
     found = sorted(_properties(graph), key=lambda prop: _RANK[prop.type])
     properties = tuple(_with_keys(_with_primary(found)))[:MAX_PROPERTIES]
     return Proposal(properties, tuple(outputs_of(graph)))
@@ -98,7 +105,8 @@ def _properties(graph: Graph) -> Iterator[Property]:
         for name, value in node["inputs"].items():
             kind = None if is_link(value) else _type_of(node, name)
             if kind is not None:
-                yield from _bound(node_id, node, name, kind, is_negative=node_id in negatives)
+                for prop in _bound(node_id, node, name, kind, is_negative=node_id in negatives):
+                    yield replace(prop, user_configurable=name not in _OPERATORS)
 
 
 def _type_of(node: dict[str, Any], name: str) -> PropertyType | None:
@@ -235,4 +243,5 @@ def _with_keys(found: Iterable[Property]) -> Iterator[Property]:
             numbers[prop.key] += 1
             key = f"{prop.key}_{numbers[prop.key]}"
         numbers[key] = 1
-        yield replace(prop, key=key)
+        label = prop.label if key == prop.key else f"{prop.label[: _MOST_IN_A_BINDING - 10]} {numbers[prop.key]}"
+        yield replace(prop, key=key, label=label)

@@ -149,6 +149,21 @@ def test_each_placeholder_of_a_text_is_a_property_once() -> None:
     assert all(prop.node_id is None and prop.default is None for prop in found)
 
 
+def test_users_set_what_they_want_to_see_and_effects_how_it_is_rendered() -> None:
+    inputs = {"text": "x", "width": 8, "seed": 1, "steps": 20, "batch_size": 4}
+    graph: Graph = {"1": {"class_type": "X", "inputs": inputs}}
+    found = {prop.key: prop.user_configurable for prop in propose(graph).properties}
+    assert found == {"prompt": True, "width": True, "steps": False, "batch_size": False, "seed": True}
+    pointed_at = property_of(graph, "1", "steps")
+    assert pointed_at is not None
+    assert pointed_at.user_configurable
+
+
+def test_what_is_there_twice_is_numbered() -> None:
+    graph: Graph = {str(n): {"class_type": "X", "inputs": {"width": 8}} for n in range(3)}
+    assert [prop.label for prop in propose(graph).properties] == ["Width", "Width 2", "Width 3"]
+
+
 def test_keys_never_meet() -> None:
     texts = {"prompt": "a", "prompt_2": "b", "Prompt": "c", "PROMPT": "d"}
     graph: Graph = {str(n): {"class_type": "X", "inputs": dict(texts)} for n in range(3)}
