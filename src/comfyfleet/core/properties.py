@@ -123,7 +123,8 @@ def _seed(prop: Property, value: object) -> int:
 def _text(prop: Property, value: object) -> str:
     if not isinstance(value, str):
         raise _refuse(prop, "must be the id of an upload" if prop.type.is_file else "must be text")
-    limit = MAX_TEXT_LENGTH if prop.maximum is None else int(prop.maximum)
+    # The maximum of a file is its duration, not the length of its id.
+    limit = MAX_TEXT_LENGTH if prop.maximum is None or prop.type.is_file else int(prop.maximum)
     if len(value) > limit:
         raise _refuse(prop, f"must have at most {limit} characters, and has {len(value)}")
     if "\x00" in value:

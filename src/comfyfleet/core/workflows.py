@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 from comfyfleet.core.errors import Invalid
@@ -107,13 +108,25 @@ def _property_problems(prop: Property) -> Iterator[Invalid]:
         yield WorkflowInvalid(f"The choice '{prop.key}' has no choices.", hint="List its choices.")
     if prop.minimum is not None and prop.maximum is not None and prop.minimum > prop.maximum:
         yield WorkflowInvalid(f"'{prop.key}' has a minimum above its maximum.", hint="Swap the two.")
-    if prop.type.is_file and prop.default is not None:
-        yield WorkflowInvalid(f"The file '{prop.key}' has a default.", hint="Files have no default: remove it.")
+    if prop.type.is_file:
+        yield from _file_problems(prop)
     elif prop.default is not None:
         try:
             check_value(prop, prop.default)
         except Invalid as problem:
             yield problem
+
+
+def _file_problems(prop: Property) -> Iterator[Invalid]:
+    if prop.default is not None:
+        yield WorkflowInvalid(f"The file '{prop.key}' has a default.", hint="Files have no default: remove it.")
+    if prop.minimum is not None:
+        yield WorkflowInvalid(f"The file '{prop.key}' has a minimum.", hint="Files have none: remove it.")
+    if prop.maximum is not None and prop.type is PropertyType.IMAGE:
+        yield WorkflowInvalid(f"The image '{prop.key}' has a maximum.", hint="An image does not last: remove it.")
+    elif prop.maximum is not None and not (isfinite(prop.maximum) and prop.maximum > 0):
+        hint = "Give the longest duration in seconds, or none."
+        yield WorkflowInvalid(f"'{prop.key}' may last {prop.maximum:g} seconds.", hint=hint)
 
 
 def _binding_problems(graph: Graph, prop: Property) -> Iterator[Invalid]:

@@ -1,6 +1,8 @@
 from tests.integration.worker.conftest import Crew, StandIn, plain_image, red_png, start_command, workflow
 from tests.integration.worker.plane import Plane, until
 
+from comfyfleet.up.seed import sample_path
+
 
 async def test_a_missing_checkpoint_is_told_with_node_input_and_file(
     crew: Crew, plane: Plane, comfyui: StandIn
@@ -140,3 +142,16 @@ async def test_a_comfyui_of_its_own_that_hangs_is_started_again(crew: Crew, plan
         plane.offer(plain_image("a"), "2")
         await plane.told("complete")
         assert tools.process.pid not in {None, first}
+
+
+async def test_an_input_that_lasts_too_long_fails_before_it_is_rendered(
+    crew: Crew, plane: Plane, comfyui: StandIn
+) -> None:
+    job = plane.offer(plain_image("a"), "2")
+    clip = sample_path().read_bytes()
+    plane.attach(job, "{{INPUT_VIDEO}}", "clip.mp4", clip, type="video", max_seconds=2)
+    async with crew.worker(comfyui.url):
+        failed = await plane.told("fail")
+    assert (failed["error_code"], failed["retryable"]) == ("input_too_long", False)
+    assert "lasts 3.0 seconds, and this effect takes 2 at most" in failed["error_message"]
+    assert comfyui.endings() == []

@@ -3,7 +3,7 @@
 import pytest
 
 from comfyfleet.core.effects import ValuesInvalid, check_overrides, configurable_properties, resolve_values
-from comfyfleet.core.properties import MAX_SEED, Property, PropertyType, ValueInvalid, check_value
+from comfyfleet.core.properties import MAX_SEED, MAX_TEXT_LENGTH, Property, PropertyType, ValueInvalid, check_value
 
 FREE = Property("free", PropertyType.TEXT, default="default", placeholder="{{A}}")
 FIXED = Property("fixed", PropertyType.NUMBER, default=1, user_configurable=False, placeholder="{{B}}")
@@ -64,8 +64,14 @@ def test_a_wrong_override_is_refused(overrides: dict[str, object], says: str) ->
         (Property("t", PropertyType.TEXT), "\ud800"),
         (Property("t", PropertyType.TEXT), 5),
         (Property("v", PropertyType.VIDEO), 5),
+        (Property("v", PropertyType.VIDEO), "x" * (MAX_TEXT_LENGTH + 1)),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(prop: Property, value: object) -> None:
     with pytest.raises(ValueInvalid, match=f"'{prop.key}'"):
         check_value(prop, value)
+
+
+def test_the_longest_duration_of_a_file_is_no_length_of_its_id() -> None:
+    upload_id = "0123456789abcdef" * 2
+    assert check_value(Property("v", PropertyType.VIDEO, maximum=2), upload_id) == upload_id

@@ -82,6 +82,24 @@ def test_a_wrong_property_is_refused(changes: dict[str, object], says: str) -> N
     assert says in refused(dataclasses.replace(TEXT, **changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"minimum": 1.0}, "has a minimum"),
+        ({"maximum": 0.0}, "may last 0 seconds"),
+        ({"maximum": float("inf")}, "may last inf seconds"),
+        ({"type": PropertyType.IMAGE, "maximum": 5.0}, "does not last"),
+        ({"default": "clip.mp4"}, "has a default"),
+    ],
+)
+def test_a_wrong_bound_of_a_file_is_refused(changes: dict[str, object], says: str) -> None:
+    assert says in refused(dataclasses.replace(VIDEO, **changes))  # type: ignore[arg-type]
+
+
+def test_a_video_may_have_a_longest_duration() -> None:
+    check_workflow(dataclasses.replace(SPEC, properties=(dataclasses.replace(VIDEO, maximum=10), TEXT)))
+
+
 def test_two_properties_of_one_key_are_refused() -> None:
     assert "Two properties have the key" in refused(TEXT, TEXT)
 

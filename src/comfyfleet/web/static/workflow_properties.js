@@ -15,8 +15,8 @@ export function propertyRow(prop, index, types, tell) {
   const grid = element("div", "row g-2 align-items-end");
   const isFile = FILES.includes(prop.type);
   grid.append(textField(row, "label", "Label", "col-12 col-md-4"), textField(row, "key", "Key", "col-6 col-md-3"), typeField(row, types));
-  if (isFile) grid.append(numberField(row, "maximum", "Longest (s)", "col-6 col-md-2"));
-  else if (prop.type !== "text") grid.append(textField(row, "default", "Default", "col-6 col-md-2"));
+  if (isFile && prop.type !== "image") grid.append(numberField(row, "maximum", "Longest (s)", "col-6 col-md-2"));
+  else if (!isFile && prop.type !== "text") grid.append(textField(row, "default", "Default", "col-6 col-md-2"));
   grid.append(removeButton(row));
   if (prop.type === "text") grid.append(longText(row));
   if (prop.type === "number") grid.append(numberField(row, "minimum", "Minimum", "col-6 col-md-2"), numberField(row, "maximum", "Maximum", "col-6 col-md-2"));
