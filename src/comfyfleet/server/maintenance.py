@@ -7,8 +7,9 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import SQLAlchemyError
 
+from comfyfleet.core.errors import FleetError
 from comfyfleet.server.assets import uploads as asset_uploads
 from comfyfleet.server.auth import repository as sessions
 from comfyfleet.server.jobs import leases
@@ -21,12 +22,12 @@ log = logging.getLogger(__name__)
 
 
 async def maintain_forever(wiring: Wiring) -> None:
-    """Look after all of it until cancelled; a database that is away for a while is no reason to stop."""
+    """Look after all of it until cancelled; a database or a storage that is away is no reason to stop."""
     while True:
         try:
             await maintain_once(wiring)
-        except (DBAPIError, InterfaceError, OSError) as error:
-            log.warning("maintenance could not reach the database, trying again: %s", error)
+        except (SQLAlchemyError, FleetError, OSError) as error:
+            log.warning("maintenance was cut short, trying again: %s", error)
         await asyncio.sleep(wiring.settings.maintenance_interval_seconds)
 
 

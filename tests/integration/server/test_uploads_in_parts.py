@@ -1,7 +1,14 @@
 """Users' uploads that come in parts."""
 
+from pathlib import Path
+
 import httpx
-from tests.support.control_plane import ControlPlane, TenantAccess
+import pytest
+from tests.integration.worker.plane import until
+from tests.support.control_plane import ControlPlane, TenantAccess, running_control_plane
+
+from comfyfleet.cloud.local.network import free_port
+from comfyfleet.server.models import Upload
 
 SIZE = 9 * 2**20
 CONTENT = bytes(range(256)) * (SIZE // 256)
@@ -73,3 +80,23 @@ async def test_a_file_that_is_too_large_is_refused_at_once(control_plane: Contro
     tenant = await control_plane.new_tenant("acme")
     body = {"filename": "clip.mp4", "content_type": "video/mp4", "size": 2**50}
     assert (await tenant.call("POST", "/api/uploads/parted", body)).status_code == 413
+
+
+async def test_maintenance_goes_on_while_storage_is_away(
+    database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = {
+        "aws_bucket": "media",
+        "aws_endpoint_url": f"http://127.0.0.1:{free_port()}",
+        "aws_access_key_id": "nobody",
+        "aws_secret_access_key": "nothing",
+        "maintenance_interval_seconds": 0.05,
+    }
+    async with running_control_plane(database_url, tmp_path, **settings) as control_plane:
+        tenant = await control_plane.new_tenant("acme")
+        upload = Upload(tenant_id=tenant.id, filename="clip.mp4", content_type="video/mp4", size=SIZE, object_key="a/b")
+        upload.store_upload_id, upload.part_size = "begun", 2**23
+        async with control_plane.wiring.sessions.begin() as session:
+            session.add(upload)
+        control_plane.clock.forward(days=8)
+        await until(lambda: caplog.text.count("maintenance was cut short") > 1, "a second look")
