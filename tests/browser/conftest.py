@@ -89,6 +89,7 @@ def visit_as(fleet: Fleet, browser: Browser, sign_in: SignIn) -> Iterator[Callab
         context = browser.new_context(
             viewport=view.size,
             color_scheme=view.scheme,
+            reduced_motion="reduce",  # or a check of contrasts comes in the middle of a fade
             has_touch=view.is_phone,
             storage_state=sign_in(role) if role else None,
             **options,

@@ -13,6 +13,7 @@ from comfyfleet.core.errors import FleetError
 from comfyfleet.server.auth.principal import NotSignedIn, PasswordChangeRequired
 from comfyfleet.server.errors import status_of
 from comfyfleet.server.wiring import Wiring
+from comfyfleet.web.notices import is_by_script
 from comfyfleet.web.templating import render
 from comfyfleet.web.visitors import balance_of, detour, visitor
 
@@ -52,7 +53,7 @@ def _with_page(otherwise: Handler, wiring: Wiring) -> Handler:
 
 
 async def _page(request: Request, wiring: Wiring, error: Exception) -> Response:
-    if "hx-request" in request.headers:
+    if is_by_script(request):
         return _fragment(request, error)
     if request.method == "GET" and isinstance(error, NotSignedIn | PasswordChangeRequired):
         return detour("/sign-in" if isinstance(error, NotSignedIn) else "/password", request)

@@ -250,3 +250,13 @@ async def test_files_are_led_to_from_a_steady_address(
         assert answer.status_code == 307
         assert (await signed_in.get(answer.headers["location"])).content == content
     assert (await signed_in.get(f"/admin/jobs/{job_id}/files/nothing")).status_code == 404
+
+
+async def test_what_was_done_is_told_by_the_next_page_though_a_part_of_this_one_is_renewed_before(
+    signed_in: httpx.AsyncClient,
+) -> None:
+    answer = await signed_in.post("/admin/tenants", data={"slug": "told", "name": "Told"})
+    page = answer.headers["location"]
+    part = await signed_in.get(page, headers={"HX-Request": "true"})
+    assert (part.status_code, "data-notice>" in part.text) == (200, False)
+    assert "data-notice>" in await text_of(signed_in, page)
