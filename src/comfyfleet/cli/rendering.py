@@ -12,6 +12,7 @@ from comfyfleet.cli.reporting import Reporter
 from comfyfleet.cli.values import Inputs
 from comfyfleet.client.api import ControlPlane
 from comfyfleet.client.following import follow
+from comfyfleet.client.uploads import upload
 from comfyfleet.core.jobs import JobStatus
 from comfyfleet.protocol.api import JobView, NewJob
 
@@ -40,7 +41,7 @@ def submit_order(plane: ControlPlane, order: Order, reporter: Reporter) -> JobVi
 def upload_file(plane: ControlPlane, path: Path, reporter: Reporter) -> str:
     """Upload a file and return the upload's id."""
     content_type = mimetypes.guess_type(path.name)[0] or _ANY_TYPE
-    return plane.upload(path, content_type, lambda moved, total: reporter.upload(path, moved, total))
+    return upload(plane, path, content_type, lambda moved, total: reporter.upload(path, moved, total))
 
 
 def await_job(plane: ControlPlane, job: JobView, reporter: Reporter) -> JobView:

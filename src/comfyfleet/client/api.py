@@ -1,6 +1,6 @@
 """The typed client of the JSON API, for the command line and for operators' programs. Synchronous."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -37,9 +37,12 @@ from comfyfleet.protocol.api import (
     WorkflowView,
 )
 from comfyfleet.protocol.envelope import Page
+from comfyfleet.protocol.library import SignedPart, WantedParts
+from comfyfleet.protocol.uploads import PartedUploadView
 
 _CALL_TIMEOUT: Final = httpx.Timeout(60, connect=5)
 _EVENTS_TIMEOUT: Final = httpx.Timeout(45, connect=5)
+_PART_TIMEOUT: Final = httpx.Timeout(60, connect=10)
 _TRANSFER_TIMEOUT: Final = httpx.Timeout(300, connect=10)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _SUBMIT_TRIES: Final = 3
@@ -147,6 +150,32 @@ class ControlPlane:
         ticket = self._send(UploadTicket, "POST", "/api/uploads", new)
         send_file(self._storage, ticket, path, size, on_bytes)
         return ticket.upload_id
+
+    def begin_in_parts(self, new: NewUpload) -> PartedUploadView:
+        """Begin an upload that comes in parts; see `uploads.upload`."""
+        return self._send(PartedUploadView, "POST", "/api/uploads/parted", new)
+
+    def sign_upload_parts(self, upload_id: str, numbers: list[int]) -> list[SignedPart]:
+        """Return where parts of an upload are PUT to."""
+        path = f"/api/uploads/parted/{_part(upload_id)}/parts"
+        return self._send(list[SignedPart], "POST", path, WantedParts(numbers=numbers))
+
+    def complete_in_parts(self, upload_id: str) -> PartedUploadView:
+        """Say that all parts were sent."""
+        return self._send(PartedUploadView, "POST", f"/api/uploads/parted/{_part(upload_id)}/complete")
+
+    def drop_upload(self, upload_id: str) -> None:
+        """Drop an upload in parts that is not complete."""
+        self._call("DELETE", f"/api/uploads/parted/{_part(upload_id)}")
+
+    def put_part(self, part: SignedPart, content: Iterable[bytes]) -> httpx.Response:
+        """PUT a part to its signed URL, which opens by itself. Safe to call from several threads.
+
+        Raises:
+            httpx.TransportError: The connection failed, or nothing moved for a minute.
+        """
+        headers = {**part.headers, "Content-Length": str(part.size)}
+        return self._storage.put(part.url, headers=headers, content=content, timeout=_PART_TIMEOUT)
 
     def download(self, url: str, target: Path, on_bytes: OnBytes) -> None:
         """Download a signed URL, such as a job's `output_url`, into a file that appears when it is whole."""

@@ -10,12 +10,10 @@ from typing import Final, Self
 
 import httpx
 
-from comfyfleet.client.asset_signing import PartSigner
+from comfyfleet.client.asset_signing import PartedUpload, PartSigner, PutPart, SignParts
 from comfyfleet.client.errors import Refused, Unreachable
-from comfyfleet.client.library import LibraryPlane
 from comfyfleet.client.patience import may_pass
 from comfyfleet.client.transfers import CHUNK_BYTES, TransferFailed
-from comfyfleet.protocol.library import AssetUploadView
 
 _BUFFERED_BYTES: Final = 128 * 2**20
 _STOP_SECONDS: Final = 2.0
@@ -43,12 +41,17 @@ class PartSender:
     """
 
     def __init__(
-        self, plane: LibraryPlane, upload: AssetUploadView, on_done: Callable[[int], None], how: Sending | None = None
+        self,
+        upload: PartedUpload,
+        sign: SignParts,
+        put: PutPart,
+        on_done: Callable[[int], None],
+        how: Sending | None = None,
     ) -> None:
-        self._plane = plane
+        self._put = put
         self._upload = upload
         self._how = how or Sending()
-        self._signer = PartSigner(plane, upload)
+        self._signer = PartSigner(sign, upload)
         self._tally = _Tally(on_done)
         self._problem: BaseException | None = None
         self._is_over = threading.Event()
@@ -142,7 +145,7 @@ class PartSender:
         """Send a part once; return why it has to be sent again, or None."""
         try:
             part = self._signer.url_of(number)
-            response = self._plane.put_part(part, self._pieces(number, content))
+            response = self._put(part, self._pieces(number, content))
         except httpx.TransportError as error:
             return f"the connection failed ({str(error) or type(error).__name__})"
         except (Refused, Unreachable) as error:
@@ -175,7 +178,7 @@ class PartSender:
             raise self._problem
 
 
-def part_length(upload: AssetUploadView, number: int) -> int:
+def part_length(upload: PartedUpload, number: int) -> int:
     """Return the bytes of part `number`, counted from 1; only the last one may be shorter."""
     return min(upload.part_size, upload.size - (number - 1) * upload.part_size)
 

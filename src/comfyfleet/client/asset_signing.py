@@ -1,20 +1,38 @@
 """Where the parts of an upload go: signed URLs, asked for some parts ahead, and anew when one has expired."""
 
 import threading
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol, TypeAlias
 
-from comfyfleet.client.library import LibraryPlane
+import httpx
+
 from comfyfleet.client.transfers import TransferFailed
-from comfyfleet.protocol.library import MAX_SIGNED_PARTS, AssetUploadView, SignedPart
+from comfyfleet.protocol.library import MAX_SIGNED_PARTS, SignedPart
 
 _AHEAD: Final = 32
+
+SignParts: TypeAlias = Callable[[list[int]], list[SignedPart]]
+"""Returns where the parts of these numbers are PUT to."""
+
+PutPart: TypeAlias = Callable[[SignedPart, Iterable[bytes]], httpx.Response]
+"""Sends one part; raises `httpx.TransportError`."""
+
+
+class PartedUpload(Protocol):
+    """An upload that comes in parts, counted from 1; those in `received` are there."""
+
+    filename: str
+    size: int
+    part_size: int
+    part_count: int
+    received: list[int]
 
 
 class PartSigner:
     """Gives each part its signed URL. Safe to call from several threads."""
 
-    def __init__(self, plane: LibraryPlane, upload: AssetUploadView) -> None:
-        self._plane = plane
+    def __init__(self, sign: SignParts, upload: PartedUpload) -> None:
+        self._sign = sign
         self._upload = upload
         self._received = frozenset(upload.received)
         self._signed: dict[int, SignedPart] = {}
@@ -38,5 +56,5 @@ class PartSigner:
     def _sign_from(self, number: int) -> None:
         ahead = range(number, min(number + _AHEAD, self._upload.part_count + 1))
         wanted = [one for one in ahead if one == number or one not in self._received][:MAX_SIGNED_PARTS]
-        for part in self._plane.sign_parts(self._upload.upload_id, wanted):
+        for part in self._sign(wanted):
             self._signed[part.number] = part

@@ -141,7 +141,8 @@ def _hash_and_send(
     def tell(done: int) -> None:
         on_progress(stage, done, upload.size)
 
-    with PartSender(plane, upload, tell, how) as sender:
+    sign = partial(plane.sign_parts, upload.upload_id)
+    with PartSender(upload, sign, plane.put_part, tell, how) as sender:
         for number in range(1, upload.part_count + 1):
             buffer = sender.take_buffer()
             file.read_into(memoryview(buffer)[: part_length(upload, number)])

@@ -1,10 +1,7 @@
 """The typed client of the library: assets, their uploads, and the audit."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Sequence
 from urllib.parse import quote
-
-import httpx
 
 from comfyfleet.client.api import ControlPlane
 from comfyfleet.core.assets import AssetKind
@@ -21,8 +18,6 @@ from comfyfleet.protocol.library import (
     SignedPart,
     WantedParts,
 )
-
-_PART_TIMEOUT: Final = httpx.Timeout(60, connect=10)
 
 
 class LibraryPlane(ControlPlane):
@@ -115,15 +110,6 @@ class LibraryPlane(ControlPlane):
             before=before,
             limit=limit,
         )
-
-    def put_part(self, part: SignedPart, content: Iterable[bytes]) -> httpx.Response:
-        """PUT a part to its signed URL, which opens by itself. Safe to call from several threads.
-
-        Raises:
-            httpx.TransportError: The connection failed, or nothing moved for a minute.
-        """
-        headers = {**part.headers, "Content-Length": str(part.size)}
-        return self._storage.put(part.url, headers=headers, content=content, timeout=_PART_TIMEOUT)
 
 
 def _part(reference: str) -> str:

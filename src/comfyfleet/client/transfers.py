@@ -90,17 +90,16 @@ def _chunks(file: BinaryIO, path: Path, size: int, on_bytes: OnBytes) -> Iterato
     while sent < size:
         chunk = file.read(min(CHUNK_BYTES, size - sent))
         if not chunk:
-            raise FileChanged(
-                f"{path} became shorter while it was uploaded.", hint="Wait until it is whole; try again."
-            )
+            raise changed(path, "shorter")
         yield chunk
         sent += len(chunk)
         on_bytes(sent, size)
     if file.read(1):
-        raise _changed(path, "longer")
+        raise changed(path, "longer")
 
 
-def _changed(path: Path, how: str) -> FileChanged:
+def changed(path: Path, how: str) -> FileChanged:
+    """Return the error of a file that became `how` while it was uploaded."""
     return FileChanged(f"{path} became {how} while it was uploaded.", hint="Wait until it is whole, then try again.")
 
 

@@ -1,13 +1,22 @@
 """Users' uploads that come in parts."""
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from tests.integration.worker.plane import until
 from tests.support.control_plane import ControlPlane, TenantAccess, running_control_plane
 
+from comfyfleet.client.api import ControlPlane as Client
+from comfyfleet.client.connection import Connection
+from comfyfleet.client.transfers import FileChanged
+from comfyfleet.client.uploads import upload as upload_file
 from comfyfleet.cloud.local.network import free_port
+from comfyfleet.protocol.api import NewUpload
+from comfyfleet.protocol.uploads import PartedUploadView
 from comfyfleet.server.models import Upload
 
 SIZE = 9 * 2**20
@@ -67,6 +76,26 @@ async def test_a_part_that_it_does_not_have_is_not_signed(control_plane: Control
     assert (await tenant.call("POST", path, {"numbers": [3]})).json()["error"]["code"] == "part_unknown"
 
 
+async def test_one_that_is_not_wanted_any_more_is_dropped_with_its_parts(control_plane: ControlPlane) -> None:
+    tenant, other = await control_plane.new_tenant("acme"), await control_plane.new_tenant("spy")
+    upload = await begin(tenant)
+    path = f"/api/uploads/parted/{upload['upload_id']}"
+    await send(tenant, upload, 1)
+    assert (await other.call("DELETE", path)).status_code == 404
+    assert (await tenant.call("DELETE", path)).status_code == 200
+    assert (await tenant.call("GET", path)).status_code == 404
+    assert uploads_on_disk(control_plane) == []
+
+
+async def test_one_that_has_arrived_is_not_dropped(control_plane: ControlPlane) -> None:
+    tenant = await control_plane.new_tenant("acme")
+    upload = await begin(tenant)
+    path = f"/api/uploads/parted/{upload['upload_id']}"
+    await send(tenant, upload, 1, 2)
+    await tenant.call("POST", f"{path}/complete")
+    assert (await tenant.call("DELETE", path)).json()["error"]["code"] == "upload_over"
+
+
 async def test_one_that_nobody_went_on_with_is_dropped_after_a_week(control_plane: ControlPlane) -> None:
     tenant = await control_plane.new_tenant("acme")
     upload = await begin(tenant)
@@ -80,6 +109,55 @@ async def test_a_file_that_is_too_large_is_refused_at_once(control_plane: Contro
     tenant = await control_plane.new_tenant("acme")
     body = {"filename": "clip.mp4", "content_type": "video/mp4", "size": 2**50}
     assert (await tenant.call("POST", "/api/uploads/parted", body)).status_code == 413
+
+
+def uploads_on_disk(control_plane: ControlPlane) -> list[Path]:
+    """Return the uploads in parts that the media bucket holds."""
+    return list((control_plane.wiring.settings.objects_folder / "media" / "parts").iterdir())
+
+
+@pytest.fixture
+def client(control_plane: ControlPlane) -> Iterator[Client]:
+    """Return the client library with the administrator's key."""
+    with Client(Connection(url=control_plane.url, api_key=SecretStr(control_plane.admin_key))) as client:
+        yield client
+
+
+async def test_the_client_sends_a_large_file_in_parts(
+    control_plane: ControlPlane, client: Client, tmp_path: Path
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(CONTENT)
+    seen: list[tuple[int, int | None]] = []
+    upload_id = await asyncio.to_thread(
+        upload_file, client, clip, "video/mp4", lambda *step: seen.append(step), in_parts_from=SIZE
+    )
+    assert seen[-1] == (SIZE, SIZE)
+    async with control_plane.client() as admin:
+        parted = (await admin.get(f"/api/uploads/parted/{upload_id}")).json()["data"]
+        assert (parted["is_stored"], parted["part_count"]) == (True, 2)
+        view = (await admin.get(f"/api/uploads/{upload_id}")).json()["data"]
+        assert (await admin.get(view["url"])).content == CONTENT
+
+
+async def test_the_client_keeps_nothing_of_a_file_that_changed(control_plane: ControlPlane, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(CONTENT)
+
+    class Late(Client):
+        """Gets its answer after the file has grown."""
+
+        def begin_in_parts(self, new: NewUpload) -> PartedUploadView:
+            with clip.open("ab") as file:
+                file.write(b"more")
+            return super().begin_in_parts(new)
+
+    with (
+        Late(Connection(url=control_plane.url, api_key=SecretStr(control_plane.admin_key))) as client,
+        pytest.raises(FileChanged, match="became longer"),
+    ):
+        await asyncio.to_thread(upload_file, client, clip, "video/mp4", lambda *_: None, in_parts_from=1)
+    assert uploads_on_disk(control_plane) == []
 
 
 async def test_maintenance_goes_on_while_storage_is_away(

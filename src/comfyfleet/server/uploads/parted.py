@@ -31,6 +31,12 @@ class UploadLost(Conflict):
     code = "upload_lost"
 
 
+class UploadOver(Conflict):
+    """The file has arrived."""
+
+    code = "upload_over"
+
+
 @dataclass(frozen=True)
 class Standing:
     """An upload, and the numbers of the parts that storage has."""
@@ -96,15 +102,27 @@ async def complete(wiring: Wiring, principal: Principal, upload_id: str) -> Stan
     return await look(wiring, principal, upload_id)
 
 
+async def abort(wiring: Wiring, principal: Principal, upload_id: str) -> None:
+    """Drop an upload and its parts; raise `UploadOver` once it is complete, for jobs may use it."""
+    upload = await service.find(wiring, principal, upload_id)
+    if upload.stored_at is not None:
+        raise UploadOver(f"'{upload.filename}' has arrived.", hint="Leave it: nothing uses it unless a job does.")
+    await _drop(wiring, upload)
+
+
 async def abort_abandoned(wiring: Wiring) -> int:
     """Drop uploads in parts that were begun a week ago and never completed; return how many."""
     async with wiring.sessions.begin() as session:
         abandoned = await repository.abandoned(session, wiring.clock() - _ABANDONED)
     for upload in abandoned:
-        await asyncio.to_thread(wiring.media_parts.abort, _parted_of(upload))
-        async with wiring.sessions.begin() as session:
-            await repository.delete_upload(session, upload.id)
+        await _drop(wiring, upload)
     return len(abandoned)
+
+
+async def _drop(wiring: Wiring, upload: Upload) -> None:
+    await asyncio.to_thread(wiring.media_parts.abort, _parted_of(upload))
+    async with wiring.sessions.begin() as session:
+        await repository.delete_upload(session, upload.id)
 
 
 def _parted_of(upload: Upload) -> PartedUpload:

@@ -45,6 +45,13 @@ async def complete_upload(upload_id: str, principal: SignedIn, wiring: WiringDep
     return Envelope(data=_view(await parted.complete(wiring, principal, upload_id)))
 
 
+@router.delete("/{upload_id}")
+async def abort_upload(upload_id: str, principal: SignedIn, wiring: WiringDep) -> Envelope[None]:
+    """Drop an upload that is not wanted any more, and its parts."""
+    await parted.abort(wiring, principal, upload_id)
+    return Envelope(data=None, message="Dropped.")
+
+
 def _view(standing: Standing) -> PartedUploadView:
     return PartedUploadView(
         upload_id=str(standing.upload.id),
