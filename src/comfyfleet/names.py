@@ -4,6 +4,7 @@ Formats are fixed by the contract that other systems rely on; see `docs/referenc
 """
 
 import re
+from enum import StrEnum
 from typing import Final
 
 LOCAL_STAGE: Final = "local"
@@ -31,6 +32,9 @@ INSTALLED_PATHS_FILE: Final = ".installed_bundle_paths"
 COMFYUI_SERVICE: Final = "comfyui.service"
 WORKER_SERVICE: Final = "comfyui-worker.service"
 ASSET_SYNC_LOG: Final = "/var/log/comfyui-asset-sync.log"
+
+WORKER_ENVIRONMENT: Final = "/opt/worker/env"
+APPLY_PROGRAM: Final = "/opt/comfyui/bin/apply-bundle.sh"
 
 COMFYUI_DEFAULT_URL: Final = "http://127.0.0.1:8188"
 
@@ -89,3 +93,108 @@ def upload_key(tenant_id: str, upload_id: str, filename: str) -> str:
 def output_key(tenant_id: str, job_id: int, filename: str) -> str:
     """Key of a job's output in the media bucket."""
     return f"tenants/{tenant_id}/ai-jobs/{job_id}/{safe_filename(filename)}"
+
+
+DEFAULT_PREFIX: Final = "bp"
+"""What the names of an installation's buckets, parameters and stacks begin with, unless it is told otherwise."""
+
+NO_BUNDLE: Final = "none"
+"""What a fleet's pointer holds while it points to no bundle."""
+
+STACKS: Final = ("data", "compute", "gpu")
+
+
+def stack_name(stage: str, stack: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Name of one of the `STACKS` of a stage."""
+    return f"{prefix}-{stage}-{stack}"
+
+
+def models_bucket(account: str, stage: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Bucket of assets, bundles and workflows."""
+    return f"{prefix}-models-{account}-{stage}"
+
+
+def media_bucket(account: str, stage: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Bucket of users' uploads and of jobs' outputs."""
+    return f"{prefix}-media-{account}-{stage}"
+
+
+def logs_bucket(account: str, stage: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Bucket of what applies and commands on machines said."""
+    return f"{prefix}-logs-{account}-{stage}"
+
+
+def sync_log_prefix(stage: str, instance_id: str) -> str:
+    """Where the logs bucket keeps what applies and commands on a machine said."""
+    return f"asset-sync/{stage}/{instance_id}"
+
+
+def models_bucket_parameter(stage: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Parameter that holds the name of the models bucket."""
+    return f"/{prefix}/{stage}/models/bucket"
+
+
+def fleet_secret_parameter(stage: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Parameter that holds what a new worker shows to register."""
+    return f"/{prefix}/{stage}/fleet-secret"
+
+
+def app_key_parameter(stage: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Parameter that holds the control plane's signing key."""
+    return f"/{prefix}/{stage}/app-key"
+
+
+def active_bundle_parameter(stage: str, fleet_slug: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Parameter that holds `bundles/<bundle_id>`, or `none`."""
+    return f"/{prefix}/{stage}/fleets/{fleet_slug}/active_bundle"
+
+
+def image_parameter(stage: str, fleet_slug: str, *, prefix: str = DEFAULT_PREFIX) -> str:
+    """Parameter that holds the id of a fleet's machine image."""
+    return f"/{prefix}/ami/fleets/{stage}/{fleet_slug}"
+
+
+def group_name(stage: str, fleet_slug: str) -> str:
+    """Auto Scaling group of a fleet."""
+    return f"asg-{stage}-{fleet_slug}"
+
+
+def launch_template_name(stage: str, fleet_slug: str) -> str:
+    """Launch template of a fleet."""
+    return f"lt-{stage}-{fleet_slug}"
+
+
+def queue_has_jobs_alarm(stage: str, fleet_slug: str) -> str:
+    """Alarm that wakes a fleet."""
+    return f"{stage}-{fleet_slug}-queue-has-jobs"
+
+
+def queue_empty_alarm(stage: str, fleet_slug: str) -> str:
+    """Alarm that leads to the scale-to-zero function."""
+    return f"{stage}-{fleet_slug}-queue-empty"
+
+
+TERMINATION_HOOK: Final = "drain"
+"""Lifecycle hook of a fleet's group that waits until a machine has put back what is unfinished."""
+
+FLEET_TAG: Final = "FleetSlug"
+STAGE_TAG: Final = "Stage"
+ROLE_TAG: Final = "Role"
+"""Tags of machines and images; a role is `fleet`, `dev-node` or `bake`."""
+
+METRICS_NAMESPACE: Final = "ComfyUI/Workers"
+FLEET_DIMENSION: Final = "FleetSlug"
+
+
+class Metric(StrEnum):
+    """What the control plane tells CloudWatch of each fleet."""
+
+    QUEUE_DEPTH = "QueueDepth"
+    BACKLOG_PER_INSTANCE = "BacklogPerInstance"
+    ACTIVE_WORKERS = "ActiveWorkers"
+    AVAILABLE_CAPACITY = "AvailableCapacity"
+    JOB_PROCESSING_P50 = "JobProcessingP50"
+    ERROR_RATE = "ErrorRate"
+    LEASE_EXPIRED_COUNT = "LeaseExpiredCount"
+    SPOT_INTERRUPTION_COUNT = "SpotInterruptionCount"
+    OLDEST_JOB_AGE = "OldestJobAge"

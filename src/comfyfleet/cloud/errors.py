@@ -1,0 +1,39 @@
+"""What a cloud refuses, or cannot do now."""
+
+from comfyfleet.core.errors import Conflict, Invalid, NotFound, Unavailable
+
+
+class NoCapacity(Unavailable):
+    """None of the machine types can be had now."""
+
+    code = "no_capacity"
+
+
+class MachineUnreachable(Unavailable):
+    """A machine does not exist, or its agent does not answer."""
+
+    code = "machine_unreachable"
+
+
+class ParameterInvalid(Invalid):
+    """A parameter's name or value is none."""
+
+    code = "parameter_invalid"
+
+
+class GroupNotFound(NotFound):
+    """There is no such group of machines."""
+
+    code = "group_not_found"
+
+
+class CapacityInvalid(Invalid):
+    """A group cannot have that many machines."""
+
+    code = "capacity_invalid"
+
+
+class RollRunning(Conflict):
+    """The machines of a group are being replaced already."""
+
+    code = "roll_running"

@@ -1,0 +1,61 @@
+"""What the verbs work with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from comfyfleet import names
+from comfyfleet.cloud.fleet_ports import (
+    Account,
+    Commands,
+    Figures,
+    Groups,
+    Images,
+    Machines,
+    ParameterStore,
+    Rolls,
+)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A cloud's ports, and time: `sleep` takes seconds, so that a simulator's clock can run faster."""
+
+    account: Account
+    parameters: ParameterStore
+    machines: Machines
+    images: Images
+    commands: Commands
+    groups: Groups
+    rolls: Rolls
+    figures: Figures
+    prefix: str = names.DEFAULT_PREFIX
+    now: Callable[[], datetime] = _utc_now
+    sleep: Callable[[float], None] = time.sleep
+
+
+class Reporter(Protocol):
+    """Hears what a verb does while it does it: on a terminal, or on the fleet's page."""
+
+    def step(self, words: str) -> None:
+        """Hear that something begins, in words for people."""
+        ...
+
+    def output(self, text: str) -> None:
+        """Hear what a machine printed; any number of lines."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a verb will do, in words for people; `warnings` are reasons to think again. Verbs extend it."""
+
+    title: str
+    steps: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
