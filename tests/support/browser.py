@@ -96,12 +96,19 @@ class Visit:
         if SCREENSHOTS:
             folder = Path(SCREENSHOTS)
             folder.mkdir(parents=True, exist_ok=True)
-            page.evaluate("scrollTo(0, 0)")
-            _keep(page.screenshot(full_page=True, animations="disabled"), folder / f"{name}-{self.view.name}.png")
+            page.set_viewport_size({"width": self.view.size["width"], "height": _height_of(page)})
+            _keep(page.screenshot(animations="disabled"), folder / f"{name}-{self.view.name}.png")
+            page.set_viewport_size(self.view.size)
 
     def _hear(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"} and not any(words in text for words in self.forgiven):
             self.complaints.append(f"{kind}: {text}")
+
+
+def _height_of(page: Page) -> int:
+    """Return the height of a whole page, so that what reaches down the screen reaches down the picture."""
+    height: int = page.evaluate("document.documentElement.scrollHeight")
+    return height
 
 
 def _keep(picture: bytes, path: Path) -> None:
