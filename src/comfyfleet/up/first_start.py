@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from comfyfleet.core.roles import Role
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.credits import service as credit_service
+from comfyfleet.server.effects import previews
 from comfyfleet.server.effects import repository as effect_repository
 from comfyfleet.server.effects import service as effects
 from comfyfleet.server.fleets import repository as fleet_repository
@@ -19,7 +20,7 @@ from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workflows import repository as workflow_repository
 from comfyfleet.server.workflows import service as workflows
 from comfyfleet.up.data_folder import write_private
-from comfyfleet.up.seed import seed_effects, seed_workflows
+from comfyfleet.up.seed import seed_effects, seed_preview, seed_workflows
 
 ADMIN_EMAIL: Final = "admin@localhost"
 LOCAL_TENANT: Final = "local"
@@ -33,7 +34,9 @@ async def prepare(wiring: Wiring, fleet_slug: str) -> str | None:
         machine = await _this_machine(session)
     await _seed_workflows(wiring, machine)
     async with wiring.sessions.begin() as session:
-        await _seed_fleet_and_effects(session, machine, wiring.settings.stage, fleet_slug)
+        await _seed_fleet(session, machine, wiring.settings.stage, fleet_slug)
+        effects_made = await _seed_effects(session, machine)
+    await _seed_previews(wiring, machine, effects_made)
     return password
 
 
@@ -84,10 +87,21 @@ async def _this_machine(session: AsyncSession) -> Principal:
     return Principal(tenant_id=tenant.id, role=Role.OPERATOR, key_name="first start")
 
 
-async def _seed_fleet_and_effects(session: AsyncSession, machine: Principal, stage: str, fleet_slug: str) -> None:
+async def _seed_fleet(session: AsyncSession, machine: Principal, stage: str, fleet_slug: str) -> None:
     if await fleet_repository.by_slug(session, stage, fleet_slug) is None:
         fleet = await fleets.create(session, machine, stage, fleet_slug, "The fleet of this machine")
         await fleets.assign(session, machine, fleet, [new.slug for new in seed_workflows()])
-    for new in seed_effects():
-        if await effect_repository.by_slug(session, new.slug) is None:
-            await effects.create(session, machine, new)
+
+
+async def _seed_effects(session: AsyncSession, machine: Principal) -> list[str]:
+    missing = [new for new in seed_effects() if await effect_repository.by_slug(session, new.slug) is None]
+    for new in missing:
+        await effects.create(session, machine, new)
+    return [new.slug for new in missing]
+
+
+async def _seed_previews(wiring: Wiring, machine: Principal, slugs: list[str]) -> None:
+    for slug in slugs:
+        if (preview := seed_preview(slug)) is not None:
+            content, content_type = preview
+            await previews.store(wiring, machine, slug, content, content_type)

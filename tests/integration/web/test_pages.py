@@ -1,11 +1,14 @@
 """Pages: who may see them, and that nothing hostile runs in them."""
 
+import re
+
 import httpx
 import pytest
 from tests.integration.web.conftest import PASSWORD
 from tests.support.control_plane import ControlPlane
 
 from comfyfleet.up.first_start import ADMIN_EMAIL
+from comfyfleet.up.seed import seed_effects
 
 HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
 
@@ -175,3 +178,13 @@ async def test_programs_still_get_errors_as_json(browser: httpx.AsyncClient, pat
     answer = await browser.get(path)
     assert answer.status_code == 404
     assert answer.json()["error"]["kind"] == "not_found"
+
+
+async def test_the_first_effects_show_what_they_make(browser: httpx.AsyncClient) -> None:
+    page = (await browser.get("/")).text
+    sources = re.findall(r'src="(/effects/[a-z-]+/preview[^"]*)"', page)
+    assert len(sources) == len(seed_effects())
+    for source in sources:
+        shown = await browser.get(source, follow_redirects=True)
+        assert shown.status_code == 200
+        assert shown.headers["content-type"] in {"video/mp4", "image/webp"}

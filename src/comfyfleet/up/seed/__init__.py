@@ -7,6 +7,7 @@ from typing import Any
 from comfyfleet.protocol.api import NewEffect, NewWorkflow
 
 _FOLDER = Path(__file__).parent
+_PREVIEW_TYPES = {".mp4": "video/mp4", ".webp": "image/webp"}
 
 
 def seed_workflows() -> list[NewWorkflow]:
@@ -17,6 +18,13 @@ def seed_workflows() -> list[NewWorkflow]:
 def seed_effects() -> list[NewEffect]:
     """Return the effects that a first start makes of the seeded workflows."""
     return [NewEffect(**entry) for entry in _read("seed.json")["effects"]]
+
+
+def seed_preview(slug: str) -> tuple[bytes, str] | None:
+    """Return what an effect makes of the sample clip, in small, and its MIME type; None where there is none."""
+    for path in (_FOLDER / "previews").glob(f"{slug}.*"):
+        return path.read_bytes(), _PREVIEW_TYPES[path.suffix]
+    return None
 
 
 def sample_path() -> Path:
