@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 import uvicorn
 from pydantic import SecretStr
+from tests.support.seeded_database import is_empty, plant
 
 from comfyfleet.asgi import create_site
 from comfyfleet.core.roles import Role
@@ -25,6 +26,8 @@ from comfyfleet.up.first_start import new_cli_key, prepare
 
 FLEET_SECRET = "a-fleet-secret-for-tests"
 FLEET = "gpu-default"
+_ASKED_AT_FIRST_START = {"stage", *(name for name in ServerSettings.model_fields if "bucket" in name or "disk" in name)}
+"""Settings that a first start looks at; the others do not change what it makes."""
 
 
 @dataclass
@@ -124,13 +127,22 @@ class TenantAccess:
         return data
 
 
+async def _first_start(settings: ServerSettings) -> str:
+    wiring = wire(settings)
+    try:
+        await migrate(wiring.engine)
+        return await prepare(wiring, FLEET) or ""
+    finally:
+        await wiring.engine.dispose()
+
+
 @contextlib.asynccontextmanager
 async def running_control_plane(
     database_url: str,
     folder: Path,
     **settings: Any,
 ) -> AsyncIterator[ControlPlane]:
-    """Run a control plane over an empty database; background maintenance is left to `look_after`."""
+    """Run a control plane; background maintenance is left to `look_after`. An empty database is prepared."""
     clock = TestClock()
     defaults = {"maintenance_interval_seconds": 3600, "lease_minimum_seconds": 20}
     server_settings = ServerSettings(
@@ -140,9 +152,11 @@ async def running_control_plane(
         objects_folder=folder / "objects",
         **{**defaults, **settings},
     )
+    if settings.keys().isdisjoint(_ASKED_AT_FIRST_START) and await is_empty(database_url):
+        password = await plant(server_settings, _first_start)
+    else:
+        password = await _first_start(server_settings)
     wiring = wire(server_settings, clock)
-    await migrate(wiring.engine)
-    password = await prepare(wiring, FLEET)
     server = uvicorn.Server(uvicorn.Config(create_site(wiring), port=0, log_level="warning", lifespan="on"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
@@ -151,7 +165,7 @@ async def running_control_plane(
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         key = await new_cli_key(wiring)
-        yield ControlPlane(f"http://127.0.0.1:{port}", wiring, clock, key, password or "")
+        yield ControlPlane(f"http://127.0.0.1:{port}", wiring, clock, key, password)
     finally:
         await wiring.notifier.stop()
         server.should_exit = True

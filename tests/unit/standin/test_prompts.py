@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from tests.unit.standin.conftest import Graphs, StandIn
 
 
+PROMPT_ID = uuid.UUID("4f1c8a52-7d0e-4b39-9c06-1ad2e85b7fe3")
+
+
 async def test_a_client_may_choose_the_id(standin: "StandIn", graphs: "Graphs") -> None:
     chosen = str(uuid.uuid4())
     assert await standin.submit(graphs.image(), prompt_id=chosen) == chosen
     assert (await standin.ended(chosen))["prompt"][1] == chosen
 
 
-@pytest.mark.parametrize("bad", ["job-17", str(uuid.uuid4()).upper(), uuid.uuid4().hex, 7])
+@pytest.mark.parametrize("bad", ["job-17", str(PROMPT_ID).upper(), PROMPT_ID.hex, 7])
 async def test_an_id_that_is_no_plain_uuid_is_refused(standin: "StandIn", graphs: "Graphs", bad: object) -> None:
     response = await standin.post(graphs.image(), prompt_id=bad)
     assert response.status_code == 400
