@@ -70,6 +70,11 @@ def incoming_key(upload_id: str) -> str:
 BUNDLES_PREFIX: Final = "bundles/"
 
 
+def package_key(sha256: str) -> str:
+    """Key in the models bucket of what a machine is provisioned with when an image is baked."""
+    return f"machine/{sha256}.tar.gz"
+
+
 def bundle_prefix(bundle_id: str) -> str:
     """What a fleet points to: `bundles/<bundle_id>`."""
     return f"{BUNDLES_PREFIX}{bundle_id}"
@@ -180,7 +185,28 @@ TERMINATION_HOOK: Final = "drain"
 FLEET_TAG: Final = "FleetSlug"
 STAGE_TAG: Final = "Stage"
 ROLE_TAG: Final = "Role"
-"""Tags of machines and images; a role is `fleet`, `dev-node` or `bake`."""
+"""Tags of machines and images; a role is one of the three below."""
+
+FLEET_ROLE: Final = "fleet"
+DEV_NODE_ROLE: Final = "dev-node"
+BAKE_ROLE: Final = "bake"
+
+OWNER_TAG: Final = "Owner"
+BUNDLE_TAG: Final = "BundleId"
+COMFYUI_TAG: Final = "ComfyUIVersion"
+REVISION_TAG: Final = "GitRevision"
+GATE_TAG: Final = "Gate"
+"""Further tags: who launched a dev node, what is in an image, and the security group that was made for a machine."""
+
+COMFYUI_PORT: Final = 8188
+
+BASE_IMAGE_PARAMETER: Final = (
+    "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
+)
+"""AWS's own parameter of the image that fleets' images are made of.
+
+https://docs.aws.amazon.com/dlami/latest/devguide/aws-deep-learning-x86-base-gpu-ami-ubuntu-22-04.html
+"""
 
 METRICS_NAMESPACE: Final = "ComfyUI/Workers"
 FLEET_DIMENSION: Final = "FleetSlug"

@@ -37,3 +37,9 @@ class RollRunning(Conflict):
     """The machines of a group are being replaced already."""
 
     code = "roll_running"
+
+
+class GateInUse(Conflict):
+    """A machine still has this way in."""
+
+    code = "gate_in_use"

@@ -166,6 +166,10 @@ class Images(Protocol):
         """Remove an image and the snapshots that only it has; one that is gone is no error."""
         ...
 
+    def in_templates(self) -> frozenset[str]:
+        """Return the ids of the images that the newest or the default version of a launch template names."""
+        ...
+
 
 class CommandStatus(StrEnum):
     """Life of a command on a machine."""
@@ -231,13 +235,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Group:
-    """An Auto Scaling group."""
+    """An Auto Scaling group. `subnet_ids` is where its machines are launched."""
 
     name: str
     minimum: int
     maximum: int
     desired: int
     members: tuple[Member, ...]
+    subnet_ids: tuple[str, ...] = ()
 
 
 class Groups(Protocol):

@@ -17,6 +17,8 @@ from comfyfleet.cloud.fleet_ports import (
     ParameterStore,
     Rolls,
 )
+from comfyfleet.cloud.gate_ports import Gates
+from comfyfleet.cloud.ports import ObjectStore
 
 
 def _utc_now() -> datetime:
@@ -25,7 +27,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Cloud:
-    """A cloud's ports, and time: `sleep` takes seconds, so that a simulator's clock can run faster."""
+    """A cloud's ports, its buckets by name, and time: `sleep` takes seconds, so that a simulator can run faster."""
 
     account: Account
     parameters: ParameterStore
@@ -35,6 +37,8 @@ class Cloud:
     groups: Groups
     rolls: Rolls
     figures: Figures
+    gates: Gates
+    bucket: Callable[[str], ObjectStore]
     prefix: str = names.DEFAULT_PREFIX
     now: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], None] = time.sleep
