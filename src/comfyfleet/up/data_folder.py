@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 
 from platformdirs import user_data_dir
 
-from comfyfleet.cloud.local.disk import sync
+from comfyfleet.cloud.local.disk import write_private
 from comfyfleet.core.errors import Conflict, Invalid
 
 _SHORTEST_SECRET: Final = 32
@@ -129,15 +129,3 @@ def _checked(values: dict[str, Any]) -> Secrets:
         if not isinstance(value, str) or len(value) < _SHORTEST_SECRET:
             raise ValueError("a secret is missing or too short")
     return read
-
-
-def write_private(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file atomically, readable by this user only."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync(path.parent)

@@ -1,10 +1,13 @@
 """What a new installation gets: an administrator, the local fleet, and effects to try."""
 
+import logging
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from comfyfleet.cloud.local.disk import write_private
+from comfyfleet.core.errors import Unavailable
 from comfyfleet.core.roles import Role
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.credits import service as credit_service
@@ -19,8 +22,9 @@ from comfyfleet.server.tenants import service as tenants
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workflows import repository as workflow_repository
 from comfyfleet.server.workflows import service as workflows
-from comfyfleet.up.data_folder import write_private
 from comfyfleet.up.seed import seed_effects, seed_preview, seed_workflows
+
+log = logging.getLogger(__name__)
 
 ADMIN_EMAIL: Final = "admin@localhost"
 LOCAL_TENANT: Final = "local"
@@ -35,8 +39,8 @@ async def prepare(wiring: Wiring, fleet_slug: str) -> str | None:
     await _seed_workflows(wiring, machine)
     async with wiring.sessions.begin() as session:
         await _seed_fleet(session, machine, wiring.settings.stage, fleet_slug)
-        effects_made = await _seed_effects(session, machine)
-    await _seed_previews(wiring, machine, effects_made)
+        without_preview = await _seed_effects(session, machine)
+    await _seed_previews(wiring, machine, without_preview)
     return password
 
 
@@ -94,14 +98,20 @@ async def _seed_fleet(session: AsyncSession, machine: Principal, stage: str, fle
 
 
 async def _seed_effects(session: AsyncSession, machine: Principal) -> list[str]:
-    missing = [new for new in seed_effects() if await effect_repository.by_slug(session, new.slug) is None]
-    for new in missing:
-        await effects.create(session, machine, new)
-    return [new.slug for new in missing]
+    """Make the effects that are missing; return which have no preview."""
+    present = [await effect_repository.by_slug(session, new.slug) for new in seed_effects()]
+    for new, effect in zip(seed_effects(), present, strict=True):
+        if effect is None:
+            await effects.create(session, machine, new)
+    shown = {effect.slug for effect in present if effect is not None and effects.preview_url(effect)}
+    return [new.slug for new in seed_effects() if new.slug not in shown]
 
 
 async def _seed_previews(wiring: Wiring, machine: Principal, slugs: list[str]) -> None:
-    for slug in slugs:
-        if (preview := seed_preview(slug)) is not None:
-            content, content_type = preview
-            await previews.store(wiring, machine, slug, content, content_type)
+    try:
+        for slug in slugs:
+            if (preview := seed_preview(slug)) is not None:
+                content, content_type = preview
+                await previews.store(wiring, machine, slug, content, content_type)
+    except Unavailable as error:  # the next start tries again
+        log.warning("the first effects have no preview yet: %s", error)
