@@ -15,12 +15,6 @@ class MachineUnreachable(Unavailable):
     code = "machine_unreachable"
 
 
-class ParameterInvalid(Invalid):
-    """A parameter's name or value is none."""
-
-    code = "parameter_invalid"
-
-
 class GroupNotFound(NotFound):
     """There is no such group of machines."""
 
