@@ -97,3 +97,7 @@ def test_an_image_takes_its_snapshots_with_it(image_id: str, stage: str) -> None
     left = {one["SnapshotId"] for one in images._ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
     assert snapshots
     assert snapshots.isdisjoint(left)
+
+
+def test_an_image_that_a_template_names_is_told(template: str, image_id: str) -> None:
+    assert image_id in Ec2Images().in_templates()

@@ -77,6 +77,7 @@ def _group(found: dict[str, Any]) -> Group:
         maximum=found["MaxSize"],
         desired=found["DesiredCapacity"],
         members=tuple(_member(one) for one in found["Instances"]),
+        subnet_ids=tuple(filter(None, found.get("VPCZoneIdentifier", "").split(","))),
     )
 
 

@@ -54,6 +54,22 @@ class Ec2Images:
             for snapshot_id in _snapshots(found) - self._snapshots_in_use(image_id):
                 self._ec2.delete_snapshot(SnapshotId=snapshot_id)
 
+    def in_templates(self) -> frozenset[str]:
+        """Return the images that the newest or the default version of a launch template names."""
+        with service_errors("Looking at launch templates"):
+            pages = self._ec2.get_paginator("describe_launch_templates").paginate()
+            ids = [one["LaunchTemplateId"] for page in pages for one in page["LaunchTemplates"]]
+            return frozenset(image_id for template_id in ids for image_id in self._images_of(template_id))
+
+    def _images_of(self, template_id: str) -> set[str]:
+        found = self._ec2.describe_launch_template_versions(
+            LaunchTemplateId=template_id,
+            Versions=["$Latest", "$Default"],
+            ResolveAlias=True,  # of `resolve:ssm:…` the id that it stands for now
+        )
+        data = [one["LaunchTemplateData"] for one in found["LaunchTemplateVersions"]]
+        return {one["ImageId"] for one in data if "ImageId" in one}
+
     def _snapshots_in_use(self, but: str) -> set[str]:
         others = self._ec2.describe_images(Owners=["self"])["Images"]
         return {snapshot for one in others if one["ImageId"] != but for snapshot in _snapshots(one)}
