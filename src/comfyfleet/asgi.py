@@ -1,10 +1,17 @@
 """The whole site as one ASGI app: the control plane's API and the pages."""
 
+import socket
+from typing import Final
+
+import uvicorn
 from fastapi import FastAPI
 
 from comfyfleet.server.app import create_app
-from comfyfleet.server.wiring import Wiring
+from comfyfleet.server.settings import ServerSettings
+from comfyfleet.server.wiring import Wiring, wire
 from comfyfleet.web.site import add_pages
+
+_GRACE_SECONDS: Final = 20
 
 
 def create_site(wiring: Wiring) -> FastAPI:
@@ -12,3 +19,30 @@ def create_site(wiring: Wiring) -> FastAPI:
     app = create_app(wiring)
     add_pages(app, wiring)
     return app
+
+
+def run_site(settings: ServerSettings, *, host: str, port: int, proxies: str) -> None:
+    """Serve the site until SIGTERM. `proxies` are the addresses whose word on users' addresses is believed."""
+    wiring = wire(settings)
+    config = uvicorn.Config(
+        create_site(wiring),
+        host=host,
+        port=port,
+        access_log=False,
+        proxy_headers=True,
+        forwarded_allow_ips=proxies,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    _Server(config, wiring).run()
+
+
+class _Server(uvicorn.Server):
+    """Ends long polls and streams when it is asked to stop; they would hold it up."""
+
+    def __init__(self, config: uvicorn.Config, wiring: Wiring) -> None:
+        super().__init__(config)
+        self._wiring = wiring
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._wiring.notifier.stop()
+        await super().shutdown(sockets)

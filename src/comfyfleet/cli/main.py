@@ -9,6 +9,7 @@ from comfyfleet.cli import (
     assets,
     audit,
     bundles,
+    control_plane,
     demo,
     effects,
     fleets,
@@ -86,6 +87,8 @@ app.command(rich_help_panel="For administrators")(metrics.attention)
 app.add_typer(tenants.app, name="tenants", rich_help_panel="For administrators")
 app.add_typer(audit.app, name="audit", rich_help_panel="For administrators")
 app.command(rich_help_panel="For administrators")(system.system)
+app.command(rich_help_panel="For machines", epilog=control_plane.SERVE_EXAMPLES)(control_plane.serve)
+app.command(rich_help_panel="For machines", epilog=control_plane.MIGRATE_EXAMPLES)(control_plane.migrate)
 app.add_typer(machine.app, name="machine", rich_help_panel="For machines")
 app.add_typer(program.comfyui_app, name="comfyui", rich_help_panel="For machines")
 app.command(rich_help_panel="For machines")(program.worker)

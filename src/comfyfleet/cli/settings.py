@@ -7,6 +7,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comfyfleet.core.errors import Invalid
+from comfyfleet.protocol.environment import problems_of
 from comfyfleet.up.data_folder import default_data_folder
 
 
@@ -43,8 +44,4 @@ class CliSettings(BaseSettings):
         try:
             return cls(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
         except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0]) if first["loc"] else "the settings"
-            raise CliSettingsInvalid(
-                f"The setting '{name}' is wrong: {first['msg']}.", hint="See comfyfleet --help for its form."
-            ) from error
+            raise CliSettingsInvalid(f"{problems_of(error)}.", hint="See comfyfleet --help for its form.") from error

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comfyfleet import names
 from comfyfleet.core.errors import Invalid
+from comfyfleet.protocol.environment import problems_of
 
 
 class MachineSettingsInvalid(Invalid):
@@ -51,10 +52,8 @@ class MachineSettings(BaseSettings):
         try:
             return cls(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
         except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0]) if first["loc"] else "the settings"
             raise MachineSettingsInvalid(
-                f"The setting '{name}' is wrong: {first['msg']}.", hint="See comfyfleet machine apply --help."
+                f"{problems_of(error)}.", hint="See comfyfleet machine apply --help."
             ) from error
 
     @property

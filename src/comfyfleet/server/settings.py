@@ -1,19 +1,28 @@
 """The control plane's settings: one typed object, the only place where its environment is read."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comfyfleet import names
+from comfyfleet.core.errors import Invalid
 from comfyfleet.core.jobs import DEFAULT_MAX_ATTEMPTS
 from comfyfleet.core.secrets import check_secret
+from comfyfleet.protocol.environment import problems_of
+
+
+class ServerSettingsInvalid(Invalid):
+    """The control plane's environment lacks a setting, or one has a value that cannot be."""
+
+    code = "server_settings_invalid"
 
 
 class ServerSettings(BaseSettings):
     """Settings of the control plane. An unset bucket means: keep its objects in `objects_folder`."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, populate_by_name=True)
 
     database_url: str = Field(description="Postgres to use, such as postgresql://user:password@host/name.")
     app_key: SecretStr = Field(description="Signs URLs of objects on disk; at least 16 characters.")
@@ -65,6 +74,22 @@ class ServerSettings(BaseSettings):
         default=600, gt=0, description="A job that has waited so long needs an operator's attention."
     )
     poll_max_wait_seconds: float = Field(default=30, ge=0, le=60, description="Longest time that a poll is held open.")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            ServerSettingsInvalid: With the name of each variable that is missing or wrong, never with its value.
+            SecretRefused: A secret is a placeholder or too short.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ServerSettingsInvalid(
+                f"The control plane's environment is not right. {problems_of(error)}.",
+                hint="Set these variables, as .env.example explains them, and start again.",
+            ) from error
 
     @field_validator("app_key", "comfyui_fleet_secret")
     @classmethod

@@ -16,10 +16,12 @@ from comfyfleet.server.effects import repository as effect_repository
 from comfyfleet.server.effects import service as effects
 from comfyfleet.server.fleets import repository as fleet_repository
 from comfyfleet.server.fleets import service as fleets
+from comfyfleet.server.migrate import migrate
 from comfyfleet.server.models import Tenant
+from comfyfleet.server.settings import ServerSettings
 from comfyfleet.server.tenants import repository as tenant_repository
 from comfyfleet.server.tenants import service as tenants
-from comfyfleet.server.wiring import Wiring
+from comfyfleet.server.wiring import Wiring, wire
 from comfyfleet.server.workflows import repository as workflow_repository
 from comfyfleet.server.workflows import service as workflows
 from comfyfleet.up.seed import seed_effects, seed_preview, seed_workflows
@@ -34,7 +36,7 @@ FIRST_CREDITS: Final = 1000
 async def prepare(wiring: Wiring, fleet_slug: str) -> str | None:
     """Make what is missing. Return the administrator's one-time password at the very first start, else None."""
     async with wiring.sessions.begin() as session:
-        password = await _first_administrator(session)
+        password = await first_administrator(session)
         machine = await _this_machine(session)
     await _seed_workflows(wiring, machine)
     async with wiring.sessions.begin() as session:
@@ -42,6 +44,19 @@ async def prepare(wiring: Wiring, fleet_slug: str) -> str | None:
         without_preview = await _seed_effects(session, machine)
     await _seed_previews(wiring, machine, without_preview)
     return password
+
+
+async def bring_up_to_date(settings: ServerSettings, administrator: str | None) -> str | None:
+    """Migrate a database; return the one-time password of the administrator if that one had to be made."""
+    wiring = wire(settings)
+    try:
+        await migrate(wiring.engine)
+        if administrator is None:
+            return None
+        async with wiring.sessions.begin() as session:
+            return await first_administrator(session, administrator)
+    finally:
+        await wiring.engine.dispose()
 
 
 async def new_cli_key(wiring: Wiring) -> str:
@@ -63,12 +78,13 @@ def write_cli_file(path: Path, url: str, api_key: str) -> None:
     write_private(path, {"url": url, "api_key": api_key})
 
 
-async def _first_administrator(session: AsyncSession) -> str | None:
+async def first_administrator(session: AsyncSession, email: str = ADMIN_EMAIL) -> str | None:
+    """Make the first operator, unless there is anybody; return the one-time password."""
     if await tenant_repository.any_user(session) is not None:
         return None
     tenant = await tenants.create_tenant(session, LOCAL_TENANT, "This machine")
     await credit_service.grant(session, tenant.id, FIRST_CREDITS, "To begin with")
-    _, password = await tenants.create_user(session, tenant, ADMIN_EMAIL, role=Role.OPERATOR)
+    _, password = await tenants.create_user(session, tenant, email, role=Role.OPERATOR)
     return password
 
 

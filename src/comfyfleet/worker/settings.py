@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from comfyfleet import names
 from comfyfleet.core.errors import Invalid
 from comfyfleet.core.secrets import check_secret
+from comfyfleet.protocol.environment import problems_of
 from comfyfleet.protocol.worker import WORKER_ID_PATTERN
 
 
@@ -89,12 +90,8 @@ class WorkerSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            problems = [
-                f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-                for problem in error.errors(include_input=False, include_url=False)
-            ]
             raise WorkerSettingsInvalid(
-                f"The worker's environment is not right. {'; '.join(problems)}.",
+                f"The worker's environment is not right. {problems_of(error)}.",
                 hint="Set these variables, on a GPU machine in /opt/worker/env, and start again.",
             ) from error
 
