@@ -196,7 +196,9 @@ BUNDLE_TAG: Final = "BundleId"
 COMFYUI_TAG: Final = "ComfyUIVersion"
 REVISION_TAG: Final = "GitRevision"
 GATE_TAG: Final = "Gate"
-"""Further tags: who launched a dev node, what is in an image, and the security group that was made for a machine."""
+LAUNCH_TAG: Final = "LaunchToken"
+"""Further tags: who launched a dev node, what is in an image, the security group that was made for a machine, and what
+finds a machine whose launch was cut off."""
 
 COMFYUI_PORT: Final = 8188
 
@@ -205,7 +207,7 @@ BASE_IMAGE_PARAMETER: Final = (
 )
 """AWS's own parameter of the image that fleets' images are made of.
 
-https://docs.aws.amazon.com/dlami/latest/devguide/aws-deep-learning-x86-base-gpu-ami-ubuntu-22-04.html
+https://docs.aws.amazon.com/dlami/latest/devguide/find-dlami-id.html
 """
 
 METRICS_NAMESPACE: Final = "ComfyUI/Workers"

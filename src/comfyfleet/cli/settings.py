@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from comfyfleet import names
 from comfyfleet.core.errors import Invalid
 from comfyfleet.protocol.environment import problems_of
 from comfyfleet.up.data_folder import default_data_folder
@@ -31,6 +32,12 @@ class CliSettings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("COMFYUI_URL"),
         description="A ComfyUI that runs already, for `up` and `demo`.",
+    )
+
+    name_prefix: str = Field(
+        default=names.DEFAULT_PREFIX,
+        description="What the names of an installation's buckets, parameters and stacks begin with.",
+        pattern=r"^[a-z][a-z0-9-]{0,19}$",
     )
 
     @field_validator("data")

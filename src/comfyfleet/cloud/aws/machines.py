@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from comfyfleet import names
 from comfyfleet.cloud.aws.clients import make_client, when_it_appears
 from comfyfleet.cloud.aws.errors import code_of, service_errors
 from comfyfleet.cloud.aws.tags import as_tags, filters_of, tags_of
 from comfyfleet.cloud.errors import NoCapacity
 from comfyfleet.cloud.fleet_ports import Machine, MachineState, NewMachine
 
-LAUNCH_TAG: Final = "LaunchToken"
+LAUNCH_TAG: Final = names.LAUNCH_TAG
 """By this tag a launch that is asked for again finds the machine of the first time."""
 
 _MISSING: Final = frozenset({"InvalidInstanceID.NotFound"})

@@ -1,0 +1,180 @@
+"""What a bake will do: decided before anything is launched."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from comfyfleet import names
+from comfyfleet.cloud.fleet_ports import Machine, NewMachine
+from comfyfleet.core.keys import ObjectNotFound
+from comfyfleet.core.wording import size_text, span_text
+from comfyfleet.ops.apply_remote import models_bucket
+from comfyfleet.ops.bake.package import Package
+from comfyfleet.ops.bake.retention import surplus
+from comfyfleet.ops.errors import ImageUnknown, TargetInvalid
+from comfyfleet.ops.launching import existing_image, fleet_subnet, new_token
+from comfyfleet.ops.targets import bundle_id_of, check_bucket, check_fleet
+from comfyfleet.ops.tools import Cloud, Plan
+
+DEFAULT_TYPES: Final = ("g5.2xlarge", "g6.2xlarge", "g4dn.2xlarge")
+DEFAULT_KEEP: Final = 3
+LEFTOVER_AGE: Final = timedelta(hours=3)
+_BASE_GIB: Final = 60
+_INSTALL_SECONDS: Final = 15 * 60
+_BYTES_A_SECOND: Final = 150_000_000
+"""A guess at what a bundle's way onto the disk, its check and its share of the snapshot come to; the plan says so."""
+
+
+@dataclass(frozen=True)
+class BakeOrder:
+    """An image for a fleet. `base` is an image's id, or the parameter that holds one."""
+
+    stage: str
+    fleet_slug: str
+    bundle: str
+    package: Package
+    revision: str
+    models_bucket: str | None = None
+    base: str = names.BASE_IMAGE_PARAMETER
+    instance_types: Sequence[str] = DEFAULT_TYPES
+    subnet_id: str | None = None
+    instance_profile: str | None = None
+    keep: int = DEFAULT_KEEP
+
+
+@dataclass(frozen=True)
+class BakePlan(Plan):
+    """An image that will be made. `deletes` are images that go when it is there, `leftovers` machines of old bakes."""
+
+    stage: str = ""
+    fleet_slug: str = ""
+    bundle_id: str = ""
+    models_bucket: str = ""
+    image_name: str = ""
+    revision: str = ""
+    machine: NewMachine | None = field(default=None, repr=False)
+    package: Package | None = field(default=None, repr=False)
+    token: str = ""
+    deletes: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What finds the fleet's images."""
+        return fleet_tags(self.stage, self.fleet_slug)
+
+
+def plan(order: BakeOrder, cloud: Cloud) -> BakePlan:
+    """Return what will be done.
+
+    Raises:
+        TargetInvalid: Something has the wrong form, or the bundle is not in the bucket.
+        ImageUnknown: The base image does not exist.
+    """
+    label, bundle_id = check_fleet(order.stage, order.fleet_slug), bundle_id_of(order.bundle)
+    if order.keep < 1:
+        raise TargetInvalid("No image would be kept.", hint="Keep 1 at least; 2 allow to go back.")
+    bucket = check_bucket(order.models_bucket or models_bucket(cloud, order.stage))
+    size = _bundle_bytes(cloud, bucket, bundle_id)
+    base_id = _base_image(cloud, order.base)
+    token = new_token()
+    name = f"{cloud.prefix}-{order.stage}-{order.fleet_slug}-{cloud.now():%Y%m%d-%H%M%S}-{token[:6]}"
+    deletes = surplus(
+        cloud.images.tagged(fleet_tags(order.stage, order.fleet_slug)), order.keep - 1, images_in_use(cloud)
+    )
+    leftovers = tuple(machine.instance_id for machine in old_bakes(cloud))
+    return BakePlan(
+        title=f"Bake an image for {label} with bundle {bundle_id}",
+        steps=_steps(order, label, base_id, size, deletes, leftovers),
+        stage=order.stage,
+        fleet_slug=order.fleet_slug,
+        bundle_id=bundle_id,
+        models_bucket=bucket,
+        image_name=name,
+        revision=order.revision,
+        machine=_machine(order, cloud, name, base_id, size),
+        package=order.package,
+        token=token,
+        deletes=deletes,
+        leftovers=leftovers,
+    )
+
+
+def fleet_tags(stage: str, fleet_slug: str) -> dict[str, str]:
+    """Return what finds a fleet's images."""
+    return {names.STAGE_TAG: stage, names.FLEET_TAG: fleet_slug, names.ROLE_TAG: names.FLEET_ROLE}
+
+
+def images_in_use(cloud: Cloud) -> frozenset[str]:
+    """Return the images that a fleet's parameter, a launch template, or a machine of a fleet or of a person needs."""
+    parameters = {parameter.value for parameter in cloud.parameters.below(f"/{cloud.prefix}/ami/fleets")}
+    roles = (names.FLEET_ROLE, names.DEV_NODE_ROLE, names.BAKE_ROLE)
+    machines = {machine.image_id for role in roles for machine in cloud.machines.tagged({names.ROLE_TAG: role})}
+    return cloud.images.in_templates() | parameters | machines
+
+
+def old_bakes(cloud: Cloud) -> list[Machine]:
+    """Return the machines of bakes that ended without ending them."""
+    limit = cloud.now() - LEFTOVER_AGE
+    return [
+        machine for machine in cloud.machines.tagged({names.ROLE_TAG: names.BAKE_ROLE}) if machine.launched_at < limit
+    ]
+
+
+def _base_image(cloud: Cloud, base: str) -> str:
+    if not base.startswith("/"):
+        return existing_image(cloud, base)
+    parameter = cloud.parameters.get(base)
+    if parameter is None:
+        raise ImageUnknown(f"There is no parameter {base}.", hint="Name a base image: --base ami-…")
+    return existing_image(cloud, parameter.value)
+
+
+def _bundle_bytes(cloud: Cloud, bucket: str, bundle_id: str) -> int:
+    try:
+        manifest = json.loads(cloud.bucket(bucket).read(names.manifest_key(bundle_id)))
+        return sum(int(asset.get("size") or 0) for asset in manifest["assets"])
+    except ObjectNotFound as error:
+        raise TargetInvalid(
+            f"The bucket {bucket} has no bundle {bundle_id}.", hint="See comfyfleet bundles list."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TargetInvalid(f"The manifest of bundle {bundle_id} is none.", hint="Write the bundle again.") from error
+
+
+def _machine(order: BakeOrder, cloud: Cloud, name: str, base_id: str, size: int) -> NewMachine:
+    return NewMachine(
+        name=name,
+        image_id=base_id,
+        instance_types=tuple(order.instance_types),
+        tags={
+            names.ROLE_TAG: names.BAKE_ROLE,
+            names.FLEET_TAG: order.fleet_slug,
+            names.STAGE_TAG: order.stage,
+        },
+        # Whatever becomes of us, the machine does not outlive this.
+        user_data=f"#!/bin/sh\nshutdown -h +{int(LEFTOVER_AGE.total_seconds() // 60)}\n",
+        template=None if order.instance_profile else names.launch_template_name(order.stage, order.fleet_slug),
+        subnet_id=order.subnet_id or fleet_subnet(cloud, order.stage, order.fleet_slug),
+        instance_profile=order.instance_profile,
+        disk_gib=_BASE_GIB + -(-size * 2 // 2**30),
+        stops_itself=True,
+    )
+
+
+def _steps(
+    order: BakeOrder, label: str, base_id: str, size: int, deletes: Sequence[str], leftovers: Sequence[str]
+) -> tuple[str, ...]:
+    seconds = _INSTALL_SECONDS + 3 * size / _BYTES_A_SECOND
+    steps = [f"End {machine}, left by an earlier bake" for machine in leftovers]
+    steps += [
+        f"Launch one of {', '.join(order.instance_types)} from {base_id} ({order.base})",
+        f"Install ComfyUI and {order.package.wheel}, and apply the bundle ({size_text(size)})",
+        "Verify it, render one job on it, and look for secrets",
+        f"Make the image, and write its id to the parameter of {label}",
+    ]
+    steps += [f"Delete the image {image}" for image in deletes]
+    steps.append(f"End the machine. In all roughly {span_text(seconds)}")
+    return tuple(steps)
