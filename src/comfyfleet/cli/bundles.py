@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from comfyfleet.cli import bundle_apply
 from comfyfleet.cli.bundle_entries import parse_entry, split_workflows
 from comfyfleet.cli.bundle_tables import name_of, show_bundle, show_difference, show_list, show_plan
 from comfyfleet.cli.errors import UsageProblem
@@ -18,6 +19,10 @@ from comfyfleet.core.wording import size_text
 from comfyfleet.protocol.bundles import BundlePlan, NewBundle
 
 app = typer.Typer(no_args_is_help=True, help="Bundles: sets of assets and where each goes (administrators).")
+
+app.command("apply", epilog=examples("comfyfleet bundles apply sdxl@3 --instance i-0123456789abcdef0 --stage staging"))(
+    bundle_apply.apply
+)
 
 Bundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="Its name (the newest), name@version, or id.")]
 Assets = Annotated[

@@ -12,6 +12,8 @@ from comfyfleet.ops.tools import Cloud
 CLOUDS: Final = "comfyfleet.clouds"
 """Where the root command leaves the clouds of a program that runs these commands in its own process."""
 
+DEFAULT_STAGE: Final = "staging"
+
 CloudStage = Annotated[str, typer.Option("--stage", help="Stage of the fleet, such as staging.")]
 Region = Annotated[
     str | None, typer.Option("--region", metavar="REGION", help="AWS region; else AWS_REGION, or the profile's.")

@@ -1,11 +1,11 @@
-"""`comfyfleet fleets`: list, create, assign, which bundle each points to, and how each stood over time."""
+"""`comfyfleet fleets`: list, create, assign, which bundle each points to, how each stood, and its machines' image."""
 
 from typing import Annotated
 
 import typer
 
 from comfyfleet import names
-from comfyfleet.cli import fleet_bundles, fleet_names, metrics
+from comfyfleet.cli import fleet_bake, fleet_bundles, fleet_names, fleet_roll, metrics
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.fleet_bundles import Slug, Stage
 from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
@@ -29,6 +29,13 @@ app.command("history")(fleet_bundles.history)
 app.command("metrics", epilog=examples("comfyfleet fleets metrics gpu-default --range 24h"))(metrics.metrics)
 app.command("rename")(fleet_names.rename)
 app.command("delete")(fleet_names.delete)
+app.command("bake", epilog=examples("comfyfleet fleets bake gpu-default --stage staging --bundle sdxl@3 --dry-run"))(
+    fleet_bake.bake
+)
+app.command(
+    "roll", epilog=examples("comfyfleet fleets roll gpu-default --stage staging --test-workflow portrait -i face.png")
+)(fleet_roll.roll)
+app.command("rolls")(fleet_roll.rolls)
 
 
 @app.command("list")

@@ -9,8 +9,10 @@ from comfyfleet.cli import (
     assets,
     audit,
     bundles,
+    cloud,
     control_plane,
     demo,
+    devnode,
     effects,
     fleets,
     jobs,
@@ -68,6 +70,8 @@ def comfyfleet(
     ] = False,
 ) -> None:
     """Run ComfyUI workflows as products on a shared fleet of GPU machines."""
+    if context.obj is not None:
+        context.meta[cloud.CLOUDS] = context.obj
     context.obj = CliSettings.load(url=url, api_key=api_key, data=data)
 
 
@@ -82,6 +86,7 @@ app.add_typer(workflows.app, name="workflows", rich_help_panel="For administrato
 app.add_typer(assets.app, name="assets", rich_help_panel="For administrators")
 app.add_typer(bundles.app, name="bundles", rich_help_panel="For administrators")
 app.add_typer(fleets.app, name="fleets", rich_help_panel="For administrators")
+app.add_typer(devnode.app, name="devnode", rich_help_panel="For administrators")
 app.add_typer(workers.app, name="workers", rich_help_panel="For administrators")
 app.command(rich_help_panel="For administrators")(metrics.attention)
 app.add_typer(tenants.app, name="tenants", rich_help_panel="For administrators")

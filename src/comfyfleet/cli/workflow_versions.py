@@ -157,7 +157,7 @@ def run_test(
 ) -> None:
     """Run a workflow on one fleet, at no cost, before any effect is made of it; prints the path of the result."""
     with open_workflows(context) as plane, reporter_for(as_json=as_json) as reporter:
-        inputs = read_inputs(_as_effect(plane.workflow(slug)), input_file, assignments or [])
+        inputs = read_inputs(as_effect(plane.workflow(slug)), input_file, assignments or [])
         values = {**inputs.values, **{key: upload_file(plane, path, reporter) for key, path in inputs.files.items()}}
         job = await_job(plane, plane.run_test(slug, _labels([fleet])[0], values), reporter)
         path = save_output(plane, job, output, reporter)
@@ -175,7 +175,7 @@ def _labels(fleets: list[str]) -> list[str]:
     return [fleet if "/" in fleet else f"{names.LOCAL_STAGE}/{fleet}" for fleet in fleets]
 
 
-def _as_effect(flow: WorkflowView) -> EffectView:
+def as_effect(flow: WorkflowView) -> EffectView:
     """Return a workflow as if it were an effect whose every property may be set."""
     return EffectView(
         id=flow.id,

@@ -159,8 +159,9 @@ class MemoryRolls:
         return Roll(roll.roll_id, roll.status, roll.percent, len(roll.left), reason, roll.started_at)
 
     def cancel(self, group: str) -> None:
-        if self._all and self._all[-1].status is RollStatus.RUNNING:
-            self._all[-1].ends_at = self.clock.now() + timedelta(seconds=CANCEL_SECONDS)
+        last = self._all[-1] if self._all else None
+        if last is not None and last.status is RollStatus.RUNNING and last.ends_at is None:
+            last.ends_at = self.clock.now() + timedelta(seconds=CANCEL_SECONDS)
 
     def _advance(self) -> None:
         for roll in self._all:

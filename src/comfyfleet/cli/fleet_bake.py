@@ -1,0 +1,116 @@
+"""`comfyfleet fleets bake`: a machine image for a fleet."""
+
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comfyfleet import names
+from comfyfleet.cli.bundle_apply import bundle_id
+from comfyfleet.cli.cloud import DEFAULT_STAGE, CloudStage, Region, open_cloud
+from comfyfleet.cli.errors import UsageProblem
+from comfyfleet.cli.fleet_bundles import Slug
+from comfyfleet.cli.options import JsonFlag, YesFlag
+from comfyfleet.cli.output import print_record, say
+from comfyfleet.cli.verbs import DryRun, VerbReporter, agreed, print_document
+from comfyfleet.ops.bake import bake as baking
+from comfyfleet.ops.bake.package import build_package, newest_wheel
+from comfyfleet.ops.bake.plan import DEFAULT_KEEP, DEFAULT_TYPES, BakeOrder
+from comfyfleet.ops.bake.plan import plan as plan_bake
+from comfyfleet.ops.tools import Cloud
+
+
+def bake(
+    context: typer.Context,
+    slug: Slug,
+    stage: CloudStage = DEFAULT_STAGE,
+    bundle: Annotated[
+        str | None,
+        typer.Option("--bundle", metavar="BUNDLE", help="bundles/<id>, id or name; else the one that is active."),
+    ] = None,
+    bucket: Annotated[
+        str | None, typer.Option("--models-bucket", metavar="BUCKET", help="Else the stage's parameter names it.")
+    ] = None,
+    base: Annotated[
+        str, typer.Option("--base", metavar="AMI|PARAMETER", help="Image that it is made of, or the parameter of one.")
+    ] = names.BASE_IMAGE_PARAMETER,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="Machine types to try in turn; repeatable.")
+    ] = None,
+    subnet: Annotated[
+        str | None, typer.Option("--subnet", metavar="SUBNET", help="Else the first one of the fleet's group.")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option("--instance-profile", metavar="NAME", help="In place of the fleet's launch template."),
+    ] = None,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="How many images to keep.")] = DEFAULT_KEEP,
+    folder: Annotated[
+        Path, typer.Option("--machine-folder", metavar="FOLDER", help="Folder with the installer, install.sh.")
+    ] = Path("infrastructure/machine"),
+    wheel: Annotated[
+        Path | None, typer.Option("--wheel", metavar="FILE", help="comfyfleet's wheel; else the newest in dist.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", metavar="SHA", help="Git revision for the image's tags; else HEAD.")
+    ] = None,
+    region: Region = None,
+    dry_run: DryRun = False,
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bake an image with a bundle in it, prove that it renders, and write its id to the fleet's parameter.
+
+    Whatever fails, and Ctrl-C, ends the machine and leaves the parameter as it was. Running machines stay as they are:
+    see `fleets roll`.
+    """
+    cloud = open_cloud(context, stage, region)
+    order = BakeOrder(
+        stage=stage,
+        fleet_slug=slug,
+        bundle=bundle_id(context, bundle) if bundle else _active_bundle(cloud, stage, slug),
+        package=build_package(folder, wheel or newest_wheel(Path("dist"))),
+        revision=revision or _head(),
+        models_bucket=bucket or None,
+        base=base,
+        instance_types=tuple(types or DEFAULT_TYPES),
+        subnet_id=subnet,
+        instance_profile=profile,
+        keep=keep,
+    )
+    plan = plan_bake(order, cloud)
+    if not agreed(plan, dry_run=dry_run, yes=yes, as_json=as_json):
+        return
+    reporter = VerbReporter(as_json=as_json)
+    receipt = baking.apply(plan, cloud, reporter)
+    reporter.flush()
+    if as_json:
+        print_document(receipt)
+        return
+    print_record(
+        [
+            ("image", receipt.image_id),
+            ("before", receipt.previous_image_id),
+            ("parameter", receipt.parameter),
+            ("bundle", receipt.bundle_id),
+            ("ComfyUI", receipt.comfyui_version),
+            ("deleted", " ".join(receipt.deleted) or None),
+        ]
+    )
+    say(f"New machines are of it. Replace those that run: comfyfleet fleets roll {slug} --stage {stage}")
+
+
+def _active_bundle(cloud: Cloud, stage: str, slug: str) -> str:
+    name = names.active_bundle_parameter(stage, slug, prefix=cloud.prefix)
+    parameter = cloud.parameters.get(name)
+    if parameter is None or parameter.value == names.NO_BUNDLE:
+        raise UsageProblem(f"{name} names no bundle.", hint="Activate one, or give --bundle.")
+    return parameter.value
+
+
+def _head() -> str:
+    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        raise UsageProblem("The git revision is not known here.", hint="Run it in a checkout, or give --revision.")
+    return found.stdout.strip()
