@@ -7,7 +7,7 @@ REAL_COMFYUI := .cache/realcomfyui
 PEERS := .cache/bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test test-browser screenshots check lint format reference docs real-comfyui bench-apply bench-library bench-browser-upload bench-pages lock vendor clean
+.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui bench-apply bench-library bench-browser-upload bench-pages lock vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ lint: $(VENV)/.dev ## Run ruff, mypy and the import rules
 
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+wheel: $(VENV)/.runtime ## Build comfyfleet's wheel into dist, for baking an image
+	@$(BIN)/python -m pip --disable-pip-version-check -q wheel --no-deps --no-build-isolation -w dist .
 
 reference: $(VENV)/.dev ## Write the reference pages that follow from the code
 	@$(BIN)/python docs/generate.py

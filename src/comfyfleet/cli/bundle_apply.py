@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from comfyfleet.cli.cloud import DEFAULT_STAGE, CloudStage, Region, open_cloud
+from comfyfleet.cli.cloud import DEFAULT_STAGE, Bucket, CloudStage, Region, open_cloud
 from comfyfleet.cli.errors import ExitCode
 from comfyfleet.cli.options import JsonFlag, YesFlag
 from comfyfleet.cli.output import say
@@ -25,9 +25,7 @@ def apply(
         str | None, typer.Option("--fleet", metavar="FLEET", help="Fleet of the machine; else its tag says it.")
     ] = None,
     stage: CloudStage = DEFAULT_STAGE,
-    bucket: Annotated[
-        str | None, typer.Option("--models-bucket", metavar="BUCKET", help="Else the stage's parameter names it.")
-    ] = None,
+    bucket: Bucket = None,
     region: Region = None,
     dry_run: DryRun = False,
     yes: YesFlag = False,

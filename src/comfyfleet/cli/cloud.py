@@ -18,6 +18,15 @@ CloudStage = Annotated[str, typer.Option("--stage", help="Stage of the fleet, su
 Region = Annotated[
     str | None, typer.Option("--region", metavar="REGION", help="AWS region; else AWS_REGION, or the profile's.")
 ]
+Bucket = Annotated[
+    str | None, typer.Option("--models-bucket", metavar="BUCKET", help="Else the stage's parameter names it.")
+]
+Types = Annotated[
+    list[str] | None, typer.Option("--type", metavar="TYPE", help="Machine types to try in turn; repeatable.")
+]
+Subnet = Annotated[
+    str | None, typer.Option("--subnet", metavar="SUBNET", help="Else the first one of the fleet's group.")
+]
 
 
 class Clouds(Protocol):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from comfyfleet import names
-from comfyfleet.cli.cloud import DEFAULT_STAGE, CloudStage, Region, open_cloud
+from comfyfleet.cli.cloud import DEFAULT_STAGE, CloudStage, Region, Subnet, Types, open_cloud
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.options import JsonFlag, YesFlag, examples
 from comfyfleet.cli.output import print_table, say
@@ -22,6 +22,16 @@ app = typer.Typer(no_args_is_help=True, help="GPU machines in a cloud on which w
 Instance = Annotated[str, typer.Argument(metavar="INSTANCE", help="Id of the machine, i-….")]
 
 
+Ami = Annotated[
+    str | None, typer.Option("--ami", metavar="AMI", help="This image, not the one in the fleet's parameter.")
+]
+Hours = Annotated[int, typer.Option("--hours", help="After so many hours it ends by itself.")]
+Cidr = Annotated[
+    str | None, typer.Option("--cidr", metavar="CIDR", help="Open ComfyUI to this address, such as 203.0.113.7/32.")
+]
+MeanIt = Annotated[bool, typer.Option("--yes-i-mean-it", help="Open it to a range of several addresses.")]
+
+
 @app.command(
     "launch",
     epilog=examples(
@@ -33,20 +43,12 @@ def launch(
     context: typer.Context,
     fleet: Annotated[str, typer.Argument(metavar="FLEET", help="Fleet whose image it has.")] = names.DEFAULT_FLEET,
     stage: CloudStage = DEFAULT_STAGE,
-    ami: Annotated[
-        str | None, typer.Option("--ami", metavar="AMI", help="This image, not the one in the fleet's parameter.")
-    ] = None,
-    hours: Annotated[int, typer.Option("--hours", help="After so many hours it ends by itself.")] = 8,
-    types: Annotated[
-        list[str] | None, typer.Option("--type", metavar="TYPE", help="Machine types to try in turn; repeatable.")
-    ] = None,
-    cidr: Annotated[
-        str | None, typer.Option("--cidr", metavar="CIDR", help="Open ComfyUI to this address, such as 203.0.113.7/32.")
-    ] = None,
-    mean_it: Annotated[bool, typer.Option("--yes-i-mean-it", help="Open it to a range of several addresses.")] = False,
-    subnet: Annotated[
-        str | None, typer.Option("--subnet", metavar="SUBNET", help="Else the first one of the fleet's group.")
-    ] = None,
+    ami: Ami = None,
+    hours: Hours = 8,
+    types: Types = None,
+    cidr: Cidr = None,
+    mean_it: MeanIt = False,
+    subnet: Subnet = None,
     keep_disk: Annotated[
         bool, typer.Option("--keep-disk", help="After its hours it stops and keeps its disk.")
     ] = False,

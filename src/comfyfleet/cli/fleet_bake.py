@@ -8,53 +8,55 @@ import typer
 
 from comfyfleet import names
 from comfyfleet.cli.bundle_apply import bundle_id
-from comfyfleet.cli.cloud import DEFAULT_STAGE, CloudStage, Region, open_cloud
+from comfyfleet.cli.cloud import DEFAULT_STAGE, Bucket, CloudStage, Region, Subnet, Types, open_cloud
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.fleet_bundles import Slug
 from comfyfleet.cli.options import JsonFlag, YesFlag
 from comfyfleet.cli.output import print_record, say
 from comfyfleet.cli.verbs import DryRun, VerbReporter, agreed, print_document
 from comfyfleet.ops.bake import bake as baking
+from comfyfleet.ops.bake.bake import BakeReceipt
 from comfyfleet.ops.bake.package import build_package, newest_wheel
 from comfyfleet.ops.bake.plan import DEFAULT_KEEP, DEFAULT_TYPES, BakeOrder
 from comfyfleet.ops.bake.plan import plan as plan_bake
 from comfyfleet.ops.tools import Cloud
+
+Bundle = Annotated[
+    str | None,
+    typer.Option("--bundle", metavar="BUNDLE", help="bundles/<id>, id or name; else the one that is active."),
+]
+Base = Annotated[
+    str, typer.Option("--base", metavar="AMI|PARAMETER", help="Image that it is made of, or the parameter of one.")
+]
+Profile = Annotated[
+    str | None,
+    typer.Option("--instance-profile", metavar="NAME", help="In place of the fleet's launch template."),
+]
+Folder = Annotated[
+    Path, typer.Option("--machine-folder", metavar="FOLDER", help="Folder with the installer, install.sh.")
+]
+Wheel = Annotated[
+    Path | None, typer.Option("--wheel", metavar="FILE", help="comfyfleet's wheel; else the newest in dist.")
+]
+Revision = Annotated[
+    str | None, typer.Option("--revision", metavar="SHA", help="Git revision for the image's tags; else HEAD.")
+]
 
 
 def bake(
     context: typer.Context,
     slug: Slug,
     stage: CloudStage = DEFAULT_STAGE,
-    bundle: Annotated[
-        str | None,
-        typer.Option("--bundle", metavar="BUNDLE", help="bundles/<id>, id or name; else the one that is active."),
-    ] = None,
-    bucket: Annotated[
-        str | None, typer.Option("--models-bucket", metavar="BUCKET", help="Else the stage's parameter names it.")
-    ] = None,
-    base: Annotated[
-        str, typer.Option("--base", metavar="AMI|PARAMETER", help="Image that it is made of, or the parameter of one.")
-    ] = names.BASE_IMAGE_PARAMETER,
-    types: Annotated[
-        list[str] | None, typer.Option("--type", metavar="TYPE", help="Machine types to try in turn; repeatable.")
-    ] = None,
-    subnet: Annotated[
-        str | None, typer.Option("--subnet", metavar="SUBNET", help="Else the first one of the fleet's group.")
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option("--instance-profile", metavar="NAME", help="In place of the fleet's launch template."),
-    ] = None,
+    bundle: Bundle = None,
+    bucket: Bucket = None,
+    base: Base = names.BASE_IMAGE_PARAMETER,
+    types: Types = None,
+    subnet: Subnet = None,
+    profile: Profile = None,
     keep: Annotated[int, typer.Option("--keep", min=1, help="How many images to keep.")] = DEFAULT_KEEP,
-    folder: Annotated[
-        Path, typer.Option("--machine-folder", metavar="FOLDER", help="Folder with the installer, install.sh.")
-    ] = Path("infrastructure/machine"),
-    wheel: Annotated[
-        Path | None, typer.Option("--wheel", metavar="FILE", help="comfyfleet's wheel; else the newest in dist.")
-    ] = None,
-    revision: Annotated[
-        str | None, typer.Option("--revision", metavar="SHA", help="Git revision for the image's tags; else HEAD.")
-    ] = None,
+    folder: Folder = Path("infrastructure/machine"),
+    wheel: Wheel = None,
+    revision: Revision = None,
     region: Region = None,
     dry_run: DryRun = False,
     yes: YesFlag = False,
@@ -88,6 +90,10 @@ def bake(
     if as_json:
         print_document(receipt)
         return
+    _tell(receipt, slug, stage)
+
+
+def _tell(receipt: BakeReceipt, slug: str, stage: str) -> None:
     print_record(
         [
             ("image", receipt.image_id),

@@ -21,33 +21,41 @@ from comfyfleet.ops import roll as rolling
 from comfyfleet.ops.canary import OperatorPlane, PlaneProof
 from comfyfleet.ops.roll import RollOrder, RollPlan, RollReceipt
 
+TestWorkflow = Annotated[
+    str | None,
+    typer.Option("--test-workflow", metavar="SLUG", help="Workflow that the first new machine has to render."),
+]
+InputFile = Annotated[
+    Path | None, typer.Option("--input", "-i", metavar="FILE", help="The file that the test works on.")
+]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="A property; KEY=@FILE takes a file.")
+]
+CanarySeconds = Annotated[
+    int, typer.Option("--canary-seconds", min=60, max=172800, help="Time for the first machine to prove itself.")
+]
+MinHealthy = Annotated[
+    int, typer.Option("--min-healthy", min=0, max=100, help="Percentage of machines that have to be healthy.")
+]
+BackTo = Annotated[
+    str | None, typer.Option("--back-to", metavar="AMI", help="Image to go back to; else that of the machines.")
+]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it, or only start it, without a test.")]
+
 
 def roll(
     context: typer.Context,
     slug: Slug,
     stage: CloudStage = DEFAULT_STAGE,
-    workflow: Annotated[
-        str | None,
-        typer.Option("--test-workflow", metavar="SLUG", help="Workflow that the first new machine has to render."),
-    ] = None,
-    input_file: Annotated[
-        Path | None, typer.Option("--input", "-i", metavar="FILE", help="The file that the test works on.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="A property; KEY=@FILE takes a file.")
-    ] = None,
+    workflow: TestWorkflow = None,
+    input_file: InputFile = None,
+    assignments: Assignments = None,
     no_test: Annotated[bool, typer.Option("--no-test", help="Let no machine prove itself.")] = False,
-    canary_seconds: Annotated[
-        int, typer.Option("--canary-seconds", min=60, max=172800, help="Time for the first machine to prove itself.")
-    ] = 1200,
-    min_healthy: Annotated[
-        int, typer.Option("--min-healthy", min=0, max=100, help="Percentage of machines that have to be healthy.")
-    ] = 90,
+    canary_seconds: CanarySeconds = 1200,
+    min_healthy: MinHealthy = 90,
     warmup: Annotated[int, typer.Option("--warmup", min=0, help="Seconds that a new machine has to come up.")] = 300,
-    back_to: Annotated[
-        str | None, typer.Option("--back-to", metavar="AMI", help="Image to go back to; else that of the machines.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it, or only start it, without a test.")] = True,
+    back_to: BackTo = None,
+    wait: Wait = True,
     region: Region = None,
     dry_run: DryRun = False,
     yes: YesFlag = False,
