@@ -27,6 +27,10 @@ Types = Annotated[
 Subnet = Annotated[
     str | None, typer.Option("--subnet", metavar="SUBNET", help="Else the first one of the fleet's group.")
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option("--instance-profile", metavar="NAME", help="In place of the fleet's launch template."),
+]
 
 
 class Clouds(Protocol):

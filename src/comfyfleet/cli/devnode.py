@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from comfyfleet import names
-from comfyfleet.cli.cloud import DEFAULT_STAGE, CloudStage, Region, Subnet, Types, open_cloud
+from comfyfleet.cli.cloud import DEFAULT_STAGE, CloudStage, Profile, Region, Subnet, Types, open_cloud
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.options import JsonFlag, YesFlag, examples
 from comfyfleet.cli.output import print_table, say
@@ -49,6 +49,7 @@ def launch(
     cidr: Cidr = None,
     mean_it: MeanIt = False,
     subnet: Subnet = None,
+    profile: Profile = None,
     keep_disk: Annotated[
         bool, typer.Option("--keep-disk", help="After its hours it stops and keeps its disk.")
     ] = False,
@@ -68,6 +69,7 @@ def launch(
         image_id=ami,
         cidr=cidr,
         subnet_id=subnet,
+        instance_profile=profile,
         keeps_disk=keep_disk,
     )
     plan = dev_gpu.plan(order, cloud)

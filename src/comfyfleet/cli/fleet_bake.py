@@ -8,7 +8,7 @@ import typer
 
 from comfyfleet import names
 from comfyfleet.cli.bundle_apply import bundle_id
-from comfyfleet.cli.cloud import DEFAULT_STAGE, Bucket, CloudStage, Region, Subnet, Types, open_cloud
+from comfyfleet.cli.cloud import DEFAULT_STAGE, Bucket, CloudStage, Profile, Region, Subnet, Types, open_cloud
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.fleet_bundles import Slug
 from comfyfleet.cli.options import JsonFlag, YesFlag
@@ -27,10 +27,6 @@ Bundle = Annotated[
 ]
 Base = Annotated[
     str, typer.Option("--base", metavar="AMI|PARAMETER", help="Image that it is made of, or the parameter of one.")
-]
-Profile = Annotated[
-    str | None,
-    typer.Option("--instance-profile", metavar="NAME", help="In place of the fleet's launch template."),
 ]
 Folder = Annotated[
     Path, typer.Option("--machine-folder", metavar="FOLDER", help="Folder with the installer, install.sh.")

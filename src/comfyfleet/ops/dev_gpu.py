@@ -44,6 +44,7 @@ class DevNodeOrder:
     image_id: str | None = None
     cidr: str | None = None
     subnet_id: str | None = None
+    instance_profile: str | None = None
     keeps_disk: bool = False
 
 
@@ -228,8 +229,9 @@ def _machine(order: DevNodeOrder, image_id: str, subnet_id: str | None) -> NewMa
             names.OWNER_TAG: order.owner,
         },
         user_data=user_data(order.hours, is_public=order.cidr is not None),
-        template=names.launch_template_name(order.stage, order.fleet_slug),
+        template=None if order.instance_profile else names.launch_template_name(order.stage, order.fleet_slug),
         subnet_id=subnet_id,
+        instance_profile=order.instance_profile,
         disk_gib=_DISK_GIB,
         has_public_address=order.cidr is not None,
         stops_itself=not order.keeps_disk,

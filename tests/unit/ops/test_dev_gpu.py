@@ -161,3 +161,9 @@ def test_only_an_open_node_hands_on_what_comes_from_outside() -> None:
     assert "comfyui-public" in user_data(8, is_public=True)
     assert "comfyui-public" not in user_data(8, is_public=False)
     assert "worker" not in user_data(8, is_public=True)
+
+
+def test_a_role_of_its_own_takes_the_place_of_the_template(memory: MemoryCloud, reporter: Recorder) -> None:
+    apply(plan(order(instance_profile="dev-node"), memory.cloud), memory.cloud, reporter)
+    [new] = memory.machines.launched
+    assert (new.template, new.instance_profile) == (None, "dev-node")
