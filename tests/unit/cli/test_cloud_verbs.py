@@ -1,6 +1,9 @@
 """The commands of operators' verbs, on a cloud in memory that is handed over as Click's `obj`."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +89,29 @@ def test_a_forward_is_printed(command: Command, memory: MemoryCloud) -> None:
     node = memory.up(role="dev-node")
     printed = command("devnode", "open", node, "--dry-run").stdout
     assert printed.startswith(f"aws ssm start-session --region eu-central-1 --target {node}")
+
+
+def test_a_forward_takes_the_place_of_the_command(tmp_path: Path) -> None:
+    programs = {"aws": 'printf "%s " "$@"', "session-manager-plugin": say()}
+    write_programs(tmp_path / "programs", programs)
+    program = (
+        "import sys; from pathlib import Path; from comfyfleet.cli.main import app;"
+        "from tests.support.clouds.fleet import MemoryCloud;"
+        "memory = MemoryCloud(Path(sys.argv[1])); node = memory.up(role='dev-node');"
+        "app(['devnode', 'open', node, '--port', '9000'], obj=lambda *_: memory.cloud)"
+    )
+    path = f"{tmp_path / 'programs'}:{os.environ['PATH']}"
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stdout.startswith("ssm start-session --region eu-central-1 --target i-")
+    assert '"localPortNumber":["9000"]' in run.stdout
+    assert "http://127.0.0.1:9000 until Ctrl-C" in run.stderr
 
 
 def test_an_apply_ends_with_the_exit_code_of_the_machines_program(command: Command, memory: MemoryCloud) -> None:
