@@ -3,11 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PROCESSES ?= 3
 REAL_COMFYUI := .cache/realcomfyui
 PEERS := .cache/bench
+EMULATORS := .cache/emulators
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui bench-apply bench-library bench-browser-upload bench-pages lock vendor clean
+.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui bench-apply bench-library bench-browser-upload bench-pages lock synth vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,8 +20,8 @@ demo: $(VENV)/.runtime ## Render the sample clip through an effect, here and now
 up: $(VENV)/.runtime ## Run everything on this machine until Ctrl-C
 	@$(BIN)/comfyfleet up --data .data
 
-test: $(VENV)/.dev ## Run all tests; those with a browser in a process of their own, for it has an event loop of its own
-	@$(BIN)/python -m pytest --ignore tests/browser
+test: $(VENV)/.dev $(EMULATORS)/.installed ## Run all tests; those with a browser in a process of their own, for it has an event loop of its own
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --ignore tests/browser
 	@$(BIN)/python -m pytest tests/browser
 
 test-browser: $(VENV)/.dev ## Walk through all pages with a real Chromium
@@ -44,6 +46,9 @@ wheel: $(VENV)/.runtime ## Build comfyfleet's wheel into dist, for baking an ima
 
 reference: $(VENV)/.dev ## Write the reference pages that follow from the code
 	@$(BIN)/python docs/generate.py
+
+synth: $(VENV)/.dev ## Write the stacks of a stage on AWS into infrastructure/cdk.out (STAGE=staging; no network)
+	@cd infrastructure && CDK_OUTDIR=cdk.out PYTHONPATH=.. ../$(BIN)/python app.py
 
 docs: $(VENV)/.dev ## Build the documentation into docs/_build
 	@$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
@@ -87,6 +92,12 @@ $(PEERS)/.installed: requirements/bench.txt | $(VENV)/bin/python
 	@echo "Installing what the benchmarks compare with …"
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(EMULATORS)/.installed: requirements/emulators.txt | $(VENV)/bin/python
+	@echo "Installing what the tests of policies need …"
+	@$(PYTHON) -m venv $(EMULATORS)
+	@$(EMULATORS)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/emulators.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

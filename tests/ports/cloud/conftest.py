@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -92,7 +91,7 @@ def template(aws: str, image_id: str) -> str:
 @pytest.fixture
 def image_id(aws: str) -> str:
     """Return the id of a public image that moto knows."""
-    images = boto3.client("ec2").describe_images(Owners=["amazon"])["Images"]
+    images = make_client("ec2").describe_images(Owners=["amazon"])["Images"]
     return str(images[0]["ImageId"])
 
 

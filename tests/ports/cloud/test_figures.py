@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 
 from comfyfleet import names
+from comfyfleet.cloud.aws.clients import make_client
 from comfyfleet.cloud.aws.figures import CloudWatchFigures
 from comfyfleet.cloud.fleet_ports import Figures
 
@@ -37,7 +37,7 @@ def test_alarms_that_do_not_exist_are_left_out(figures: Figures, stage: str) -> 
 @pytest.mark.usefixtures("aws")
 def test_an_alarm_is_known_by_its_name_though_moto_never_evaluates_it(stage: str) -> None:
     name = names.queue_has_jobs_alarm(stage, "gpu-default")
-    boto3.client("cloudwatch").put_metric_alarm(
+    make_client("cloudwatch").put_metric_alarm(
         AlarmName=name,
         ComparisonOperator="GreaterThanThreshold",
         EvaluationPeriods=1,
@@ -47,6 +47,6 @@ def test_an_alarm_is_known_by_its_name_though_moto_never_evaluates_it(stage: str
         Statistic="Maximum",
         Threshold=0,
     )
-    boto3.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="Jobs wait.")
+    make_client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="Jobs wait.")
     (found,) = CloudWatchFigures().alarms([name])
     assert (found.name, found.state, found.reason) == (name, "ALARM", "Jobs wait.")

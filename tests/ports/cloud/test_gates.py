@@ -1,6 +1,5 @@
 """`Gates` on EC2, of which moto keeps the records."""
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -22,13 +21,13 @@ def open_gate(stage: str, cidr: str = "203.0.113.7/32", subnet_id: str | None = 
 )
 def test_a_gate_lets_one_range_in_to_one_port(stage: str, cidr: str, ranges: str, key: str) -> None:
     gate_id = open_gate(stage, cidr)
-    (found,) = boto3.client("ec2").describe_security_groups(GroupIds=[gate_id])["SecurityGroups"]
+    (found,) = make_client("ec2").describe_security_groups(GroupIds=[gate_id])["SecurityGroups"]
     (rule,) = found["IpPermissions"]
     assert (rule["FromPort"], rule["ToPort"], [one[key] for one in rule[ranges]]) == (8188, 8188, [cidr])
 
 
 def test_a_gate_is_made_in_the_network_of_its_subnet(stage: str) -> None:
-    ec2 = boto3.client("ec2")
+    ec2 = make_client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
     (found,) = ec2.describe_security_groups(GroupIds=[open_gate(stage, subnet_id=subnet)])["SecurityGroups"]

@@ -35,7 +35,7 @@ def make_s3_client(
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.client(
+    return boto3.session.Session().client(  # boto3's own session is shared by all and keeps the keys of the first
         "s3",
         endpoint_url=endpoint_url,
         region_name=region,

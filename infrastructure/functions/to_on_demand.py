@@ -1,0 +1,32 @@
+"""Turns a fleet to on-demand machines when a spot one could not be launched, until the fleet was at zero again.
+
+It runs on Lambda with what that has: Python and boto3. `GROUP` comes from the environment.
+"""
+
+import os
+from typing import Any
+
+import boto3
+from on_demand import set_share  # type: ignore[import-not-found]  # on Lambda all files lie beside each other
+
+_NO_CAPACITY = ("InsufficientInstanceCapacity", "capacity", "MaxSpotInstanceCountExceeded", "Spot")
+
+
+def handle(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Let the group launch on-demand machines if the reason of the failure is a lack of spot machines."""
+    group = os.environ["GROUP"]
+    detail = event.get("detail", {})
+    reason = str(detail.get("StatusMessage", ""))
+    if detail.get("AutoScalingGroupName") != group or not any(words in reason for words in _NO_CAPACITY):
+        return _done(group, f"left: {reason or 'another event'}")
+    scaling = boto3.client("autoscaling")
+    found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
+    if not found:
+        return _done(group, "left: there is no such group")
+    set_share(scaling, found[0], 100)
+    return _done(group, f"on demand: {reason}")
+
+
+def _done(group: str, words: str) -> dict[str, Any]:
+    print(f"{group}: {words}")  # Lambda's log
+    return {"group": group, "done": words}

@@ -1,0 +1,165 @@
+"""What a machine's own policy forbids, tried on an emulator that enforces policies."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError
+from tests.infrastructure.conftest import ACCOUNT, Assembly
+
+from comfyfleet import names
+from comfyfleet.cloud.local.network import free_port
+
+MINISTACK = Path(__file__).parents[2] / ".cache" / "emulators" / "bin" / "ministack"
+REGION, FLEET, OTHER = "eu-central-1", "gpu-default", "gpu-other"
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Clients of the account's owner and of a machine."""
+
+    endpoint: str
+    keys: tuple[str, str]
+    machine: tuple[str, str]
+
+    def owner(self, service: str) -> Any:
+        """Return a client that may do everything."""
+        return self._client(service, self.keys)
+
+    def of_machine(self, service: str) -> Any:
+        """Return a client that may do what a machine may."""
+        return self._client(service, self.machine)
+
+    def _client(self, service: str, keys: tuple[str, str]) -> Any:
+        return boto3.session.Session(*keys, region_name=REGION).client(
+            service, endpoint_url=self.endpoint, config=Config(retries={"total_max_attempts": 1})
+        )
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run ministack, which enforces policies when it is told to."""
+    assert MINISTACK.exists(), "make test installs it; or: make .cache/emulators/.installed"
+    port = free_port()
+    environment = os.environ | {"AUTH": "true", "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
+    folder = tmp_path_factory.mktemp("ministack")
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen([MINISTACK], env=environment, stdout=log, stderr=log, cwd=folder) as process,
+    ):
+        endpoint = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for(endpoint)
+            yield endpoint
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def accounts(emulator: str, assembly: Assembly, stage: str) -> Accounts:
+    """Return an account with two fleets' things in it, and a machine of one of them with its policy of the template."""
+    owner = Accounts(emulator, (ACCOUNT, "test"), ("", ""))
+    ssm, s3, iam = owner.owner("ssm"), owner.owner("s3"), owner.owner("iam")
+    for slug in (FLEET, OTHER):
+        ssm.put_parameter(Name=names.active_bundle_parameter(stage, slug), Value="none", Type="String", Overwrite=True)
+    for name in (names.fleet_secret_parameter(stage), names.app_key_parameter(stage), "/bp/else/fleet-secret"):
+        ssm.put_parameter(Name=name, Value="a secret", Type="String", Overwrite=True)
+    for bucket in (names.models_bucket, names.media_bucket, names.logs_bucket):
+        s3.create_bucket(Bucket=bucket(ACCOUNT, stage), CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=names.models_bucket(ACCOUNT, stage), Key="assets/lora/a", Body=b"a")
+    s3.put_object(Bucket=names.media_bucket(ACCOUNT, stage), Key="tenants/a/uploads/b/c.mp4", Body=b"a")
+    user = f"machine-{stage}"
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="machine", PolicyDocument=json.dumps(_policy(assembly)))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return Accounts(emulator, owner.keys, (key["AccessKeyId"], key["SecretAccessKey"]))
+
+
+def _policy(assembly: Assembly) -> dict[str, Any]:
+    """Return the policy of a machine's role as the template has it."""
+    roles = [one for one in assembly.gpu.resources if "FleetgpudefaultRole" in one and "Policy" in one]
+    assert len(roles) == 1
+    document: dict[str, Any] = assembly.gpu.resources[roles[0]]["Properties"]["PolicyDocument"]
+    return document
+
+
+def test_a_machine_reads_what_it_needs(accounts: Accounts, stage: str) -> None:
+    ssm, s3 = accounts.of_machine("ssm"), accounts.of_machine("s3")
+    for name in (names.active_bundle_parameter(stage, FLEET), names.fleet_secret_parameter(stage)):
+        assert ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    assert s3.get_object(Bucket=names.models_bucket(ACCOUNT, stage), Key="assets/lora/a")["Body"].read() == b"a"
+    key = f"{names.sync_log_prefix(stage, 'i-1')}/apply.log"
+    s3.put_object(Bucket=names.logs_bucket(ACCOUNT, stage), Key=key, Body=b"a line")
+
+
+def test_a_machine_reads_no_other_fleets_pointer_nor_secret(accounts: Accounts, stage: str) -> None:
+    ssm = accounts.of_machine("ssm")
+    for name in (
+        names.active_bundle_parameter(stage, OTHER),
+        names.app_key_parameter(stage),
+        "/bp/else/fleet-secret",
+    ):
+        assert denied(lambda name=name: ssm.get_parameter(Name=name)), name
+
+
+def test_a_machine_points_no_fleet_anywhere(accounts: Accounts, stage: str) -> None:
+    name = names.active_bundle_parameter(stage, FLEET)
+    ssm = accounts.of_machine("ssm")
+    assert denied(lambda: ssm.put_parameter(Name=name, Value="bundles/x", Overwrite=True))
+
+
+def test_a_machine_writes_no_model(accounts: Accounts, stage: str) -> None:
+    s3, bucket = accounts.of_machine("s3"), names.models_bucket(ACCOUNT, stage)
+    assert denied(lambda: s3.put_object(Bucket=bucket, Key="assets/lora/a", Body=b"b"))
+    assert denied(lambda: s3.delete_object(Bucket=bucket, Key="assets/lora/a"))
+
+
+def test_a_machine_reads_no_media(accounts: Accounts, stage: str) -> None:
+    s3, bucket = accounts.of_machine("s3"), names.media_bucket(ACCOUNT, stage)
+    assert denied(lambda: s3.get_object(Bucket=bucket, Key="tenants/a/uploads/b/c.mp4"))
+
+
+def test_a_machine_reads_no_log(accounts: Accounts, stage: str) -> None:
+    s3, bucket = accounts.of_machine("s3"), names.logs_bucket(ACCOUNT, stage)
+    assert denied(lambda: s3.get_object(Bucket=bucket, Key=f"asset-sync/{stage}/i-1/apply.log"))
+
+
+def test_a_machine_touches_no_other_group(accounts: Accounts, stage: str) -> None:
+    scaling = accounts.of_machine("autoscaling")
+    assert denied(
+        lambda: scaling.set_instance_protection(
+            AutoScalingGroupName=names.group_name(stage, OTHER), InstanceIds=["i-1"], ProtectedFromScaleIn=True
+        )
+    )
+
+
+def denied(call: Any) -> bool:
+    """Tell whether a call is refused by a policy."""
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in DENIED:
+            raise
+        return True
+    return False
+
+
+def _wait_for(endpoint: str) -> None:
+    client = boto3.session.Session(ACCOUNT, "test", region_name=REGION).client("sts", endpoint_url=endpoint)
+    for _ in range(300):
+        try:
+            client.get_caller_identity()
+        except (EndpointConnectionError, ClientError):
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("ministack did not start")
