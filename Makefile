@@ -9,7 +9,7 @@ PEERS := .cache/bench
 EMULATORS := .cache/emulators
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui bench-apply bench-library bench-browser-upload bench-pages lock synth vendor clean
+.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui lab bench-apply bench-library bench-browser-upload bench-pages lock synth vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ docs: $(VENV)/.dev ## Build the documentation into docs/_build
 
 real-comfyui: ## Install a real ComfyUI for the tests (1.6 GB)
 	@$(PYTHON) tests/realcomfyui/install.py $(REAL_COMFYUI)
+
+lab: $(VENV)/.dev ## Run an AWS on this machine until Ctrl-C: emulators, and a simulator of what they lack
+	@$(BIN)/python -m lab
 
 bench-apply: $(VENV)/.dev $(PEERS)/.installed ## Measure an apply beside s5cmd, rclone, aws and boto3 (12 GB of disk)
 	@$(BIN)/python -m benchmarks.apply --peers $(PEERS)/bin

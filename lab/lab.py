@@ -1,0 +1,96 @@
+"""The lab as a context manager."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from lab.clock import Clock
+from lab.emulator import REGION, client, moto
+from lab.machines import Machines, copy_tree
+from lab.server import Front
+from lab.simulators.autoscaling import AutoScaling
+from lab.simulators.cloudwatch import CloudWatch
+from lab.simulators.commands import RunCommand
+from lab.simulators.groups import Fleet
+from lab.simulators.machines import Compute
+
+SERVICES: Final = ("AUTO_SCALING", "CLOUDWATCH", "EC2", "IAM", "SNS", "SSM", "STS")
+Handler = Callable[[dict[str, Any]], None]
+
+
+class Lab:
+    """An AWS on this machine, below `folder`; `base` is the folder that the first image's disk is a copy of.
+
+    `speed` is how many simulated seconds go by in a real one; with 0 time stands still between `clock.forward`.
+    """
+
+    def __init__(self, folder: Path, *, base: Path | None = None, speed: float = 0) -> None:
+        self._folder, self._base = folder, base
+        self._undo = ExitStack()
+        self.clock = Clock(speed)
+        self.machines = Machines(folder, lambda: self.environment(with_keys=False))
+        self.base_image_id = ""
+        self._handlers: dict[str, Handler] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            self.emulator_url = undo.enter_context(moto())
+            undo.callback(self.machines.end_all)
+            ec2, ssm, s3 = (client(service, self.emulator_url) for service in ("ec2", "ssm", "s3"))
+            self.compute = Compute(ec2, ssm, self.machines, self.clock)
+            self.fleet = Fleet(self.compute, self.machines, self.clock)
+            self.watch = CloudWatch(self.clock, self._act)
+            self.commands = RunCommand(self.machines, s3, self.clock)
+            parts = (self.compute, AutoScaling(self.fleet, self.clock), self.watch, self.commands)
+            front = Front({name: act for part in parts for name, act in part.actions().items()}, self.emulator_url)
+            undo.callback(front.stop)
+            self.url = front.url
+            self._register_base(ec2)
+            self.clock.on_step += [self.watch.step, self.compute.step, self.fleet.step]
+            self.clock.start()
+            undo.callback(self.clock.stop)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._undo.close()
+
+    def environment(self, *, with_keys: bool = True) -> dict[str, str]:
+        """Return what points boto3 and the AWS CLI to the lab; a machine has no keys but those of its metadata."""
+        keys = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"} if with_keys else {}
+        ours = {f"AWS_ENDPOINT_URL_{service}": self.url for service in SERVICES}
+        return {**ours, "AWS_ENDPOINT_URL_S3": self.emulator_url, "AWS_DEFAULT_REGION": REGION, **keys}
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the lab."""
+        return client(service, self.emulator_url if service == "s3" else self.url)
+
+    def interrupt(self, instance_id: str) -> None:
+        """Let a spot machine be taken: its metadata says so, and two simulated minutes later it is gone."""
+        self.compute.interrupt(instance_id)
+
+    def rebalance(self, instance_id: str) -> None:
+        """Tell a spot machine that it is likely to be taken."""
+        self.compute.interrupt(instance_id, is_rebalance=True)
+
+    def on_alarm(self, arn: str, handler: Handler) -> None:
+        """Run a function when an alarm's action names this ARN, as the scale-to-zero function is run."""
+        self._handlers[arn] = handler
+
+    def _act(self, arn: str, alarm: dict[str, Any], value: float | None) -> None:
+        if self.fleet.act(arn, alarm, value):
+            return
+        if arn not in self._handlers:
+            raise LookupError(f"The alarm {alarm['AlarmName']} acts on {arn}, which the lab does not have.")
+        self._handlers[arn](alarm)
+
+    def _register_base(self, ec2: Any) -> None:
+        image = ec2.register_image(Name="base", Architecture="x86_64", RootDeviceName="/dev/sda1")
+        self.base_image_id = image["ImageId"]
+        target = self.machines.image_folder(self.base_image_id)
+        if self._base is None:
+            target.mkdir(parents=True)
+        else:
+            copy_tree(self._base, target)

@@ -1,0 +1,1 @@
+"""What AWS documents, as pure functions: data and the time go in, decisions come out."""

@@ -1,0 +1,174 @@
+"""Auto Scaling groups: their members' lives, from Pending to Terminated.
+
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from lab.clock import Clock
+from lab.machines import Machines
+from lab.rules.scaling import Member, adjusted, leaving, step_for
+from lab.simulators.machines import Compute
+
+BOOT: Final = timedelta(seconds=10)
+"""How long a machine of the lab is Pending."""
+_DEFAULT_COOLDOWN: Final = 300
+_HOOK_SECONDS: Final = 3600
+
+
+@dataclass
+class Group:
+    """A group as it was asked for, and its members."""
+
+    asked: dict[str, Any]
+    desired: int
+    created_at: datetime
+    members: list[Member] = field(default_factory=list)
+    hooks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refreshes: list[dict[str, Any]] = field(default_factory=list)
+    activities: list[dict[str, Any]] = field(default_factory=list)
+    quiet_until: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return str(self.asked["AutoScalingGroupName"])
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """The specification of its launch template."""
+        mixed = self.asked.get("MixedInstancesPolicy")
+        found = mixed["LaunchTemplate"]["LaunchTemplateSpecification"] if mixed else self.asked["LaunchTemplate"]
+        return dict(found)
+
+    def overrides(self) -> dict[str, Any]:
+        """Return what the first override of a mixed instances policy sets: the lab has capacity for it always."""
+        mixed = self.asked.get("MixedInstancesPolicy", {})
+        first = (mixed.get("LaunchTemplate", {}).get("Overrides") or [{}])[0]
+        return {"InstanceType": first["InstanceType"]} if "InstanceType" in first else {}
+
+    def staying(self) -> list[Member]:
+        """Return the members that count."""
+        return [one for one in self.members if not one.is_leaving]
+
+
+class Fleet:
+    """Brings groups to the number of machines that they ought to have, a step after the other."""
+
+    def __init__(self, compute: Compute, machines: Machines, clock: Clock) -> None:
+        self._compute, self._machines, self._clock = compute, machines, clock
+        self.groups: dict[str, Group] = {}
+
+    def step(self, now: datetime) -> None:
+        """Let members come, go and be replaced."""
+        for group in list(self.groups.values()):
+            for member in list(group.members):
+                self._step_member(group, member, now)
+            staying = group.staying()
+            newest = self.newest(group)["VersionNumber"] if group.template["Version"] == "$Latest" else ""
+            for member in leaving(staying, len(staying) - group.desired, str(newest)):
+                self.release(group, member, "The group has more machines than are desired.")
+            for _ in range(group.desired - len(group.staying())):
+                self._launch(group, now)
+
+    def release(self, group: Group, member: Member, cause: str) -> None:
+        """Begin a member's end: it waits for the termination hook, if there is one.
+
+        https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html
+        """
+        now = self._clock.now()
+        group.activities.append({"Description": f"Terminating {member.instance_id}", "Cause": cause, "StartTime": now})
+        member.since = now
+        self._compute.target_states[member.instance_id] = "Terminated"
+        if group.hooks and member.instance_id in self._machines.running:
+            timeout = timedelta(seconds=min(one.get("HeartbeatTimeout", _HOOK_SECONDS) for one in group.hooks.values()))
+            member.state = "Terminating:Wait"
+            member.hook_ends_at = now + timeout
+            member.hook_last_at = now + min(100 * timeout, timedelta(hours=48))
+        else:
+            member.state = "Terminating:Proceed"
+
+    def newest(self, group: Group) -> dict[str, Any]:
+        """Return the version of the launch template that the next machine is made of."""
+        return self._compute.template(group.template)
+
+    def act(self, arn: str, alarm: dict[str, Any], value: float | None) -> bool:
+        """Follow a scaling policy; return whether the ARN names one."""
+        for group in self.groups.values():
+            for policy in group.policies.values():
+                if policy["PolicyARN"] == arn:
+                    self.follow(
+                        group, policy, (value if value is not None else alarm["Threshold"]) - alarm["Threshold"]
+                    )
+                    return True
+        return False
+
+    def follow(self, group: Group, policy: dict[str, Any], breach: float) -> None:
+        """Change the desired capacity as a policy says.
+
+        A simple policy waits for its cooldown. A step policy counts machines that warm up as there already, and does
+        not shrink while some do. https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-scaling-simple-step.html
+        """
+        now = self._clock.now()
+        kind, magnitude = policy["AdjustmentType"], policy.get("MinAdjustmentMagnitude", 0)
+        if policy["PolicyType"] == "SimpleScaling":
+            if group.quiet_until is not None and now < group.quiet_until:
+                return
+            cooldown = policy.get("Cooldown", group.asked.get("DefaultCooldown", _DEFAULT_COOLDOWN))
+            group.quiet_until = now + timedelta(seconds=cooldown)
+            wanted = adjusted(kind, policy["ScalingAdjustment"], group.desired, magnitude)
+        else:
+            adjustment = step_for(policy["StepAdjustments"], breach)
+            if adjustment is None:
+                return
+            warmup = timedelta(seconds=policy.get("EstimatedInstanceWarmup", _DEFAULT_COOLDOWN))
+            warming = [one for one in group.staying() if one.state == "Pending" or one.since + warmup > now]
+            wanted = adjusted(kind, adjustment, group.desired - len(warming), magnitude)
+            if warming:
+                wanted = max(group.desired, wanted)
+        group.desired = max(group.asked["MinSize"], min(group.asked["MaxSize"], wanted))
+
+    def _step_member(self, group: Group, member: Member, now: datetime) -> None:
+        is_alive = member.instance_id in self._machines.running
+        if member.state == "Pending" and now >= member.since + BOOT:
+            member.state, member.since = "InService", now
+        if not member.is_leaving and (member.health != "Healthy" or not is_alive):
+            # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html
+            member.health = "Unhealthy"
+            self.release(group, member, "A health check failed.")
+        if member.state == "Terminating:Wait" and (member.hook_ends_at is None or now >= member.hook_ends_at):
+            member.state = "Terminating:Proceed"
+        if member.state == "Terminating:Proceed":
+            if is_alive:
+                self._compute.terminate({"InstanceIds": [member.instance_id]})
+            member.state = "Terminated"
+            group.members.remove(member)
+
+    def _launch(self, group: Group, now: datetime) -> None:
+        version = self.newest(group)
+        request = {"LaunchTemplate": group.template, **group.overrides(), "MinCount": 1, "MaxCount": 1}
+        tags = [{"Key": one["Key"], "Value": one["Value"]} for one in group.asked.get("Tags", [])]
+        tags.append({"Key": "aws:autoscaling:groupName", "Value": group.name})
+        data = version["LaunchTemplateData"].get("TagSpecifications", [])
+        own = [tag for one in data if one["ResourceType"] == "instance" for tag in one["Tags"]]
+        names = {tag["Key"] for tag in tags}
+        tags += [tag for tag in own if tag["Key"] not in names]
+        request["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tags}]
+        instance = self._compute.run(request)["Instances"][0]
+        instance_id = instance["InstanceId"]
+        self._compute.target_states[instance_id] = "InService"
+        group.members.append(
+            Member(
+                instance_id,
+                launched_at=now,
+                since=now,
+                version=str(version["VersionNumber"]),
+                image_id=instance["ImageId"],
+                instance_type=instance["InstanceType"],
+                is_protected=group.asked.get("NewInstancesProtectedFromScaleIn", False),
+            )
+        )
+        group.activities.append({"Description": f"Launching {instance_id}", "Cause": "Desired", "StartTime": now})

@@ -1,0 +1,166 @@
+"""EC2: moto keeps the records, and each machine runs as local processes."""
+
+import base64
+import json
+import secrets
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from lab.clock import Clock
+from lab.errors import NotSimulated
+from lab.machines import Machines
+from lab.metadata import Signer
+from lab.server import Action
+
+NOTICE: Final = timedelta(minutes=2)
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html"""
+
+
+class Compute:
+    """RunInstances and what ends or copies machines; a machine's group may add to its metadata."""
+
+    def __init__(self, ec2: Any, ssm: Any, machines: Machines, clock: Clock) -> None:
+        self._ec2, self._ssm, self._machines, self._clock = ec2, ssm, machines, clock
+        self._tokens: dict[str, dict[str, Any]] = {}
+        self._interrupted: dict[str, datetime] = {}
+        self.signer = Signer()
+        self.target_states: dict[str, str] = {}
+
+    def actions(self) -> dict[str, Action]:
+        """Return what we answer."""
+        return {
+            "ec2:RunInstances": self.run,
+            "ec2:TerminateInstances": self.terminate,
+            "ec2:CreateImage": self.create_image,
+            "ec2:StopInstances": self._not_yet("stopped machines"),
+            "ec2:StartInstances": self._not_yet("stopped machines"),
+        }
+
+    def run(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Launch machines: of a launch template too, whose values give way to those of the request."""
+        token = parameters.get("ClientToken")
+        if token in self._tokens:
+            return self._tokens[token]
+        wanted = self.expanded(parameters)
+        if wanted.get("MinCount", 1) != wanted.get("MaxCount", 1):
+            raise NotSimulated("RunInstances with a choice of counts")
+        data = base64.b64decode(wanted.pop("UserData", "")).decode()
+        options = wanted.pop("InstanceMarketOptions", None)
+        wanted.pop("MetadataOptions", None)  # every metadata service of the lab asks for a token
+        answer: dict[str, Any] = self._ec2.run_instances(**wanted, UserData=data)
+        answer.pop("ResponseMetadata")
+        for instance in answer["Instances"]:
+            instance_id = instance["InstanceId"]
+            is_spot = bool(options and options.get("MarketType") == "spot")
+            self._machines.start(instance_id, wanted["ImageId"], data, partial(self._pages, instance, is_spot=is_spot))
+        if token is not None:
+            self._tokens[token] = answer
+        return answer
+
+    def expanded(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return a request with its launch template's values and its image's id filled in.
+
+        https://docs.aws.amazon.com/autoscaling/ec2/userguide/using-systems-manager-parameters.html
+        """
+        own = dict(parameters)
+        template = own.pop("LaunchTemplate", None)
+        data = self.template(template)["LaunchTemplateData"] if template else {}
+        merged = {"MinCount": 1, "MaxCount": 1, **data, **own}
+        if merged.get("ImageId", "").startswith("resolve:ssm:"):
+            name = merged["ImageId"].removeprefix("resolve:ssm:")
+            merged["ImageId"] = self._ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        return merged
+
+    def template(self, template: dict[str, Any]) -> dict[str, Any]:
+        """Return the version of a launch template that a specification names."""
+        which = {name: value for name, value in template.items() if name.startswith("LaunchTemplate")}
+        version = template.get("Version", "$Default")
+        found = self._ec2.describe_launch_template_versions(**which, Versions=[version])
+        return dict(found["LaunchTemplateVersions"][0])
+
+    def terminate(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """End machines and their records."""
+        answer: dict[str, Any] = self._ec2.terminate_instances(InstanceIds=parameters["InstanceIds"])
+        for instance_id in parameters["InstanceIds"]:
+            self._machines.end(instance_id)
+        answer.pop("ResponseMetadata")
+        return answer
+
+    def create_image(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Copy a machine's disk; the image is available when the call returns."""
+        answer: dict[str, Any] = self._ec2.create_image(**parameters)
+        self._machines.keep_image(parameters["InstanceId"], answer["ImageId"])
+        return {"ImageId": answer["ImageId"]}
+
+    def interrupt(self, instance_id: str, *, is_rebalance: bool = False) -> None:
+        """Tell a machine that it will be taken in two minutes, or that it is likely to be."""
+        now = self._clock.now()
+        notices = self._machines.running[instance_id].notices
+        if is_rebalance:
+            notices["meta-data/events/recommendations/rebalance"] = json.dumps({"noticeTime": _zulu(now)})
+            return
+        self._interrupted[instance_id] = now + NOTICE
+        action = {"action": "terminate", "time": _zulu(now + NOTICE)}
+        notices["meta-data/spot/instance-action"] = json.dumps(action)
+        notices["meta-data/spot/termination-time"] = _zulu(now + NOTICE)
+
+    def step(self, now: datetime) -> None:
+        """Take the machines whose two minutes are over."""
+        for instance_id in [one for one, at in self._interrupted.items() if at <= now]:
+            del self._interrupted[instance_id]
+            if instance_id in self._machines.running:
+                self.terminate({"InstanceIds": [instance_id]})
+
+    def _pages(self, instance: dict[str, Any], *, is_spot: bool) -> dict[str, str]:
+        instance_id, zone = instance["InstanceId"], instance["Placement"]["AvailabilityZone"]
+        document = {
+            "instanceId": instance_id,
+            "imageId": instance["ImageId"],
+            "instanceType": instance["InstanceType"],
+            "region": zone[:-1],
+            "availabilityZone": zone,
+            "accountId": "123456789012",
+            "pendingTime": _zulu(instance["LaunchTime"]),
+            "version": "2017-09-30",
+        }
+        pages = {
+            "meta-data/instance-id": instance_id,
+            "meta-data/ami-id": instance["ImageId"],
+            "meta-data/instance-type": instance["InstanceType"],
+            "meta-data/instance-life-cycle": "spot" if is_spot else "on-demand",
+            "meta-data/placement/availability-zone": zone,
+            "meta-data/placement/region": zone[:-1],
+            **{f"meta-data/tags/instance/{tag['Key']}": tag["Value"] for tag in instance.get("Tags", [])},
+            **self.signer.pages(json.dumps(document)),
+            **self._credentials(instance),
+        }
+        if instance_id in self.target_states:
+            pages["meta-data/autoscaling/target-lifecycle-state"] = self.target_states[instance_id]
+        return pages
+
+    def _credentials(self, instance: dict[str, Any]) -> dict[str, str]:
+        profile = instance.get("IamInstanceProfile")
+        if profile is None:
+            return {}
+        keys = {
+            "Code": "Success",
+            "Type": "AWS-HMAC",
+            "LastUpdated": _zulu(datetime.now(self._clock.now().tzinfo)),
+            "AccessKeyId": "ASIALAB" + instance["InstanceId"][-9:].upper(),
+            "SecretAccessKey": secrets.token_urlsafe(30),
+            "Token": secrets.token_urlsafe(60),
+            "Expiration": _zulu(datetime.now(self._clock.now().tzinfo) + timedelta(hours=6)),
+        }
+        name = profile["Arn"].rpartition("/")[2]
+        return {f"meta-data/iam/security-credentials/{name}": json.dumps(keys)}
+
+    def _not_yet(self, what: str) -> Action:
+        def refuse(parameters: dict[str, Any]) -> dict[str, Any]:
+            raise NotSimulated(what)
+
+        return refuse
+
+
+def _zulu(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
