@@ -15,6 +15,7 @@ from lab.simulators.cloudwatch import CloudWatch
 from lab.simulators.commands import RunCommand
 from lab.simulators.groups import Fleet
 from lab.simulators.machines import Compute
+from lab.simulators.refreshes import Refreshes
 
 SERVICES: Final = ("AUTO_SCALING", "CLOUDWATCH", "EC2", "IAM", "SNS", "SSM", "STS")
 Handler = Callable[[dict[str, Any]], None]
@@ -43,12 +44,13 @@ class Lab:
             self.fleet = Fleet(self.compute, self.machines, self.clock)
             self.watch = CloudWatch(self.clock, self._act)
             self.commands = RunCommand(self.machines, s3, self.clock)
-            parts = (self.compute, AutoScaling(self.fleet, self.clock), self.watch, self.commands)
+            refreshes = Refreshes(self.fleet, self.clock)
+            parts = (self.compute, AutoScaling(self.fleet, self.clock), refreshes, self.watch, self.commands)
             front = Front({name: act for part in parts for name, act in part.actions().items()}, self.emulator_url)
             undo.callback(front.stop)
             self.url = front.url
             self._register_base(ec2)
-            self.clock.on_step += [self.watch.step, self.compute.step, self.fleet.step]
+            self.clock.on_step += [self.watch.step, self.compute.step, self.fleet.step, refreshes.step]
             self.clock.start()
             undo.callback(self.clock.stop)
             self._undo = undo.pop_all()

@@ -28,7 +28,6 @@ class Group:
     members: list[Member] = field(default_factory=list)
     hooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    refreshes: list[dict[str, Any]] = field(default_factory=list)
     activities: list[dict[str, Any]] = field(default_factory=list)
     quiet_until: datetime | None = None
 

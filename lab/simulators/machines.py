@@ -13,6 +13,7 @@ from lab.machines import Machines
 from lab.metadata import Signer
 from lab.server import Action
 
+_NAMES: Final = ("LaunchTemplateId", "LaunchTemplateName")
 NOTICE: Final = timedelta(minutes=2)
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html"""
 
@@ -33,6 +34,7 @@ class Compute:
             "ec2:RunInstances": self.run,
             "ec2:TerminateInstances": self.terminate,
             "ec2:CreateImage": self.create_image,
+            "ec2:CreateLaunchTemplateVersion": self.create_version,
             "ec2:StopInstances": self._not_yet("stopped machines"),
             "ec2:StartInstances": self._not_yet("stopped machines"),
         }
@@ -74,7 +76,7 @@ class Compute:
 
     def template(self, template: dict[str, Any]) -> dict[str, Any]:
         """Return the version of a launch template that a specification names."""
-        which = {name: value for name, value in template.items() if name.startswith("LaunchTemplate")}
+        which = {name: value for name, value in template.items() if name in _NAMES}
         version = template.get("Version", "$Default")
         found = self._ec2.describe_launch_template_versions(**which, Versions=[version])
         return dict(found["LaunchTemplateVersions"][0])
@@ -92,6 +94,19 @@ class Compute:
         answer: dict[str, Any] = self._ec2.create_image(**parameters)
         self._machines.keep_image(parameters["InstanceId"], answer["ImageId"])
         return {"ImageId": answer["ImageId"]}
+
+    def create_version(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Make a version of a launch template upon its source version, which moto leaves out.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplateVersion.html
+        """
+        wanted = dict(parameters)
+        if source := wanted.pop("SourceVersion", None):
+            base = self.template({**wanted, "Version": source})["LaunchTemplateData"]
+            wanted["LaunchTemplateData"] = {**base, **wanted["LaunchTemplateData"]}
+        answer: dict[str, Any] = self._ec2.create_launch_template_version(**wanted)
+        answer.pop("ResponseMetadata")
+        return answer
 
     def interrupt(self, instance_id: str, *, is_rebalance: bool = False) -> None:
         """Tell a machine that it will be taken in two minutes, or that it is likely to be."""
