@@ -45,7 +45,13 @@ class Lab:
             self.watch = CloudWatch(self.clock, self._act)
             self.commands = RunCommand(self.machines, s3, self.clock)
             refreshes = Refreshes(self.fleet, self.clock)
-            parts = (self.compute, AutoScaling(self.fleet, self.clock), refreshes, self.watch, self.commands)
+            parts = (
+                self.compute,
+                AutoScaling(self.fleet, self.clock, self.watch.put_alarm),
+                refreshes,
+                self.watch,
+                self.commands,
+            )
             front = Front({name: act for part in parts for name, act in part.actions().items()}, self.emulator_url)
             undo.callback(front.stop)
             self.url = front.url

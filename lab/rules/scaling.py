@@ -60,6 +60,15 @@ def step_for(steps: Sequence[dict[str, Any]], breach: float) -> int | None:
     return None
 
 
+def tracked(value: float, target: float, capacity: int, *, may_shrink: bool) -> int:
+    """Return the capacity at which a metric per machine comes to its target: in proportion, rounded up.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-scaling-target-tracking.html
+    """
+    wanted = math.ceil(capacity * value / target)
+    return wanted if may_shrink else max(capacity, wanted)
+
+
 def leaving(members: Sequence[Member], surplus: int, newest: str) -> list[Member]:
     """Return who goes when a group shrinks: never a protected one, old templates first, then the oldest.
 

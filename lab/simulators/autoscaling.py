@@ -17,8 +17,8 @@ _INVALID: Final = "ValidationError"
 class AutoScaling:
     """Answers by the groups of a `Fleet`, which do the work at the next step of the clock."""
 
-    def __init__(self, fleet: Fleet, clock: Clock) -> None:
-        self._fleet, self._clock = fleet, clock
+    def __init__(self, fleet: Fleet, clock: Clock, put_alarm: Action) -> None:
+        self._fleet, self._clock, self._put_alarm = fleet, clock, put_alarm
 
     def actions(self) -> dict[str, Action]:
         """Return what we answer."""
@@ -168,15 +168,16 @@ class AutoScaling:
         return {}
 
     def put_policy(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Make or change a simple or step policy."""
+        """Make or change a simple, step or target tracking policy; the last has two alarms of its own."""
         kind = asked.get("PolicyType", "SimpleScaling")
-        if kind not in {"SimpleScaling", "StepScaling"}:
+        if kind not in {"SimpleScaling", "StepScaling", "TargetTrackingScaling"}:
             raise NotSimulated(f"policies of type {kind}")
         group = self._group(asked)
         arn = f"{_ARN}:scalingPolicy:{uuid4()}:autoScalingGroupName/{group.name}:policyName/{asked['PolicyName']}"
         arn = group.policies.get(asked["PolicyName"], {}).get("PolicyARN", arn)
         group.policies[asked["PolicyName"]] = {**asked, "PolicyType": kind, "PolicyARN": arn}
-        return {"PolicyARN": arn, "Alarms": []}
+        names = self._alarms_of(group.policies[asked["PolicyName"]]) if kind == "TargetTrackingScaling" else []
+        return {"PolicyARN": arn, "Alarms": [{"AlarmName": name} for name in names]}
 
     def policies(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return policies."""
@@ -191,6 +192,31 @@ class AutoScaling:
             raise ApiError(_INVALID, f"There is no policy {asked['PolicyName']}.")
         self._fleet.follow(group, policy, asked.get("MetricValue", 0) - asked.get("BreachThreshold", 0))
         return {}
+
+    def _alarms_of(self, policy: dict[str, Any]) -> list[str]:
+        """Make the alarms of a target tracking policy: three minutes above the target, fifteen below nine tenths of it.
+
+        These numbers are what AWS's alarms have been seen to have; its documentation leaves them open.
+        """
+        settings = policy["TargetTrackingConfiguration"]
+        metric = settings.get("CustomizedMetricSpecification")
+        if metric is None or "Metrics" in metric:
+            raise NotSimulated("target tracking of predefined metrics or metric math")
+        start = f"TargetTracking-{policy['AutoScalingGroupName']}-{policy['PolicyName']}"
+        own = {name: metric[name] for name in ("Namespace", "MetricName", "Dimensions", "Statistic") if name in metric}
+        for side, compare, part, periods in (("High", "Greater", 1.0, 3), ("Low", "Less", 0.9, 15)):
+            self._put_alarm(
+                {
+                    **own,
+                    "AlarmName": f"{start}-Alarm{side}",
+                    "ComparisonOperator": f"{compare}ThanThreshold",
+                    "Threshold": settings["TargetValue"] * part,
+                    "EvaluationPeriods": periods,
+                    "Period": 60,
+                    "AlarmActions": [policy["PolicyARN"]],
+                }
+            )
+        return [f"{start}-AlarmHigh", f"{start}-AlarmLow"]
 
     def _group(self, asked: dict[str, Any]) -> Group:
         group = self._fleet.groups.get(asked["AutoScalingGroupName"])

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lab.clock import Clock
 from lab.machines import Machines
-from lab.rules.scaling import Member, adjusted, leaving, step_for
+from lab.rules.scaling import Member, adjusted, leaving, step_for, tracked
 from lab.simulators.machines import Compute
 
 BOOT: Final = timedelta(seconds=10)
@@ -98,6 +98,9 @@ class Fleet:
         """Follow a scaling policy; return whether the ARN names one."""
         for group in self.groups.values():
             for policy in group.policies.values():
+                if policy["PolicyARN"] == arn and policy["PolicyType"] == "TargetTrackingScaling":
+                    self._track(group, policy, value)
+                    return True
                 if policy["PolicyARN"] == arn:
                     self.follow(
                         group, policy, (value if value is not None else alarm["Threshold"]) - alarm["Threshold"]
@@ -128,6 +131,19 @@ class Fleet:
             wanted = adjusted(kind, adjustment, group.desired - len(warming), magnitude)
             if warming:
                 wanted = max(group.desired, wanted)
+        group.desired = max(group.asked["MinSize"], min(group.asked["MaxSize"], wanted))
+
+    def _track(self, group: Group, policy: dict[str, Any], value: float | None) -> None:
+        """Bring the metric to its target; nothing shrinks while machines warm up, or without data."""
+        settings = policy["TargetTrackingConfiguration"]
+        warmup = timedelta(seconds=policy.get("EstimatedInstanceWarmup", _DEFAULT_COOLDOWN))
+        now = self._clock.now()
+        warming = [one for one in group.staying() if one.state == "Pending" or one.since + warmup > now]
+        if value is None:
+            return
+        may_shrink = not settings.get("DisableScaleIn", False) and not warming
+        wanted = tracked(value, settings["TargetValue"], group.desired - len(warming), may_shrink=may_shrink)
+        wanted = wanted if may_shrink else max(group.desired, wanted)
         group.desired = max(group.asked["MinSize"], min(group.asked["MaxSize"], wanted))
 
     def _step_member(self, group: Group, member: Member, now: datetime) -> None:

@@ -51,6 +51,26 @@ def test_a_job_in_the_queue_wakes_a_sleeping_group_by_one_machine(lab: Lab, grou
     assert found["LifecycleState"] == "InService"
 
 
+def test_a_group_follows_its_target_up_and_then_down(lab: Lab, group: str) -> None:
+    grow(lab, group, 1)
+    metric = {"Namespace": NAMESPACE, "MetricName": "QueueDepth", "Dimensions": DIMENSIONS, "Statistic": "Average"}
+    lab.client("autoscaling").put_scaling_policy(
+        AutoScalingGroupName=group,
+        PolicyName="follow",
+        PolicyType="TargetTrackingScaling",
+        EstimatedInstanceWarmup=60,
+        TargetTrackingConfiguration={"CustomizedMetricSpecification": metric, "TargetValue": 2},
+    )
+    for _ in range(4):
+        tell(lab, 6)
+        lab.clock.forward(minutes=1)
+    assert len(members(lab, group)) >= 3
+    for _ in range(17):
+        tell(lab, 0.5)
+        lab.clock.forward(minutes=1)
+    assert len(members(lab, group)) == 1
+
+
 def test_fifteen_empty_minutes_bring_the_function_that_scales_to_zero(lab: Lab, group: str) -> None:
     grow(lab, group, 1)
     scaling = lab.client("autoscaling")
