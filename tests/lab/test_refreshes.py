@@ -56,3 +56,27 @@ def test_a_protected_machine_is_waited_for_and_a_cancelled_refresh_ends(lab: Lab
     lab.clock.forward(seconds=10)
     assert state(lab, group) == ("Cancelled", 0)
     assert [one["InstanceId"] for one in members(lab, group)] == [first]
+
+
+def test_an_image_that_comes_from_a_parameter_is_rolled_out_only_without_skipping_matching_machines(lab: Lab) -> None:
+    ssm, ec2, scaling = lab.client("ssm"), lab.client("ec2"), lab.client("autoscaling")
+    ssm.put_parameter(Name="/bp/ami", Value=lab.base_image_id, Type="String")
+    data = {"ImageId": "resolve:ssm:/bp/ami", "InstanceType": "g5.xlarge"}
+    ec2.create_launch_template(LaunchTemplateName="lt-parameter", LaunchTemplateData=data)
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="asg",
+        MinSize=0,
+        MaxSize=1,
+        AvailabilityZones=["eu-central-1a"],
+        LaunchTemplate={"LaunchTemplateName": "lt-parameter", "Version": "$Latest"},
+    )
+    (first,) = grow(lab, "asg", 1)
+    image = ec2.create_image(InstanceId=first, Name="baked")["ImageId"]
+    ssm.put_parameter(Name="/bp/ami", Value=image, Type="String", Overwrite=True)
+    found = []
+    for skips in (True, False):
+        start(lab, "asg", SkipMatching=skips)
+        lab.clock.forward(minutes=3)
+        assert state(lab, "asg") == ("Successful", 100)
+        found.append(members(lab, "asg")[0]["ImageId"])
+    assert found == [lab.base_image_id, image]
