@@ -109,6 +109,8 @@ class ComputeStack(Stack):
         stage, data = self._stage, self._data
         return {
             "STAGE": stage.name,
+            "CLOUD": "aws",
+            "NAME_PREFIX": stage.prefix,
             "IS_HTTPS": "true" if stage.certificate_arn else "false",
             "AWS_BUCKET": data.media.bucket_name,
             "AWS_DEFAULT_REGION": stage.region,

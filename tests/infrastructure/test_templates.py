@@ -93,7 +93,7 @@ def test_the_control_plane_has_the_environment_that_it_reads(assembly: Assembly,
         (container,) = task["ContainerDefinitions"]
         environment = {one["Name"]: one["Value"] for one in container["Environment"]}
         secrets = {one["Name"]: text_of(one["ValueFrom"]) for one in container["Secrets"]}
-        assert environment["STAGE"] == stage
+        assert (environment["STAGE"], environment["CLOUD"]) == (stage, "aws")
         assert environment["COMFYUI_MODELS_DISK"] == "comfyui_models"
         assert environment["COMFYUI_LOGS_DISK"] == "comfyui_logs"
         assert {"AWS_BUCKET", "COMFYUI_MODELS_BUCKET", "COMFYUI_LOGS_BUCKET"} <= environment.keys()

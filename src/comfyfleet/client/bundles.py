@@ -22,7 +22,7 @@ from comfyfleet.protocol.bundles import (
     NewBundle,
     PointerView,
 )
-from comfyfleet.protocol.fleets import FleetName
+from comfyfleet.protocol.fleets import FleetName, FleetPointerView
 
 
 class BundlePlane(ControlPlane):
@@ -75,6 +75,14 @@ class BundlePlane(ControlPlane):
         """Point a fleet to a bundle, or to none; refused with `coverage_incomplete` unless what lacks is accepted."""
         request = NewActivation(bundle=bundle, accept_missing=accept_missing)
         return self._send(PointerView, "PUT", f"{_fleet(stage, slug)}/bundle", request)
+
+    def pointer(self, stage: str, slug: str) -> FleetPointerView:
+        """Compare what the database and the parameter say of a fleet's bundle."""
+        return self._get(FleetPointerView, f"{_fleet(stage, slug)}/pointer")
+
+    def mend_pointer(self, stage: str, slug: str) -> FleetPointerView:
+        """Write the parameter of a fleet again, by the database."""
+        return self._send(FleetPointerView, "POST", f"{_fleet(stage, slug)}/pointer/mend")
 
     def activations(self, stage: str, slug: str, *, limit: int | None = None) -> list[ActivationView]:
         """Return what a fleet pointed to, newest first."""

@@ -299,14 +299,15 @@ class RollStatus(StrEnum):
 class RollChoices:
     """How a group's machines are replaced. Percentages are of the group; checkpoints rise to 100.
 
-    The roll waits `checkpoint_seconds` at each checkpoint, and a new machine has `warmup_seconds` to come up.
+    The roll waits `checkpoint_seconds` at each checkpoint, and a new machine has `warmup_seconds` to come up. With
+    `skip_matching` machines of the same template version stay, even when an image that it names by a parameter changed.
     """
 
     min_healthy_percent: int = 90
     warmup_seconds: int = 300
     checkpoints: tuple[int, ...] = ()
     checkpoint_seconds: int = 600
-    skip_matching: bool = True
+    skip_matching: bool = False
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,10 @@ class JobEvent(StrEnum):
     CANCELED = "canceled"
 
 
+SPOT_INTERRUPTION: Final = "spot-interruption"
+"""Reason of a worker that puts a job back since its machine is taken away."""
+
+
 class LeaseLost(Conflict):
     """The lease token is no longer valid; nothing was changed."""
 

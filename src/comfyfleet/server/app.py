@@ -17,12 +17,12 @@ from comfyfleet.server.auth.guard import SignInGuard
 from comfyfleet.server.bundles import routes as bundles
 from comfyfleet.server.effects import routes as effects
 from comfyfleet.server.errors import install_error_handlers
+from comfyfleet.server.fleets import pointer_routes, workflow_routes
 from comfyfleet.server.fleets import routes as fleets
-from comfyfleet.server.fleets import workflow_routes
 from comfyfleet.server.jobs import admin_routes as admin_jobs
 from comfyfleet.server.jobs import revocation_routes, testing_routes, worker_routes
 from comfyfleet.server.jobs import routes as jobs
-from comfyfleet.server.maintenance import maintain_forever
+from comfyfleet.server.maintenance import maintain_forever, tell_forever
 from comfyfleet.server.metrics import routes as metrics
 from comfyfleet.server.metrics.model_needs import ModelNeeds
 from comfyfleet.server.objects.routes import make_router
@@ -46,7 +46,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     slices = (auth, audit, tenants, asset_uploads, assets, workflows, bundles, effects, fleets, workers, uploads, jobs)
     for slice_ in (*slices, people_routes, key_routes, system, admin_jobs, worker_routes, revocation_routes, metrics):
         app.include_router(slice_.router)
-    for router in (workflow_routes.router, testing_routes.router):
+    for router in (workflow_routes.router, testing_routes.router, pointer_routes.router):
         app.include_router(router)
     app.include_router(make_router(wiring.disk_stores))
     app.add_api_route("/healthz", _health, methods=["GET"])
@@ -64,13 +64,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     wiring.notifier.start()
     arrivals: Arrivals = app.state.arrivals
     arrivals.start()
-    maintenance = asyncio.create_task(maintain_forever(wiring), name="maintenance")
+    tasks = [
+        asyncio.create_task(maintain_forever(wiring), name="maintenance"),
+        asyncio.create_task(tell_forever(wiring), name="telling the cloud"),
+    ]
     try:
         yield
     finally:
-        maintenance.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await maintenance
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await arrivals.stop()
         await wiring.notifier.stop()
         await wiring.engine.dispose()

@@ -12,7 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from comfyfleet.core.errors import FleetError
 from comfyfleet.server.assets import uploads as asset_uploads
 from comfyfleet.server.auth import repository as sessions
+from comfyfleet.server.fleets.pointers import write_pointers
 from comfyfleet.server.jobs import leases
+from comfyfleet.server.metrics.publishing import publish_samples
 from comfyfleet.server.metrics.sampling import take_samples
 from comfyfleet.server.uploads import parted
 from comfyfleet.server.wiring import Wiring
@@ -50,3 +52,19 @@ async def maintain_once(wiring: Wiring) -> int:
     if rescued:
         log.info("took back %d jobs whose leases ran out", rescued)
     return rescued
+
+
+async def tell_forever(wiring: Wiring) -> None:
+    """Keep the cloud told until cancelled, apart from all else: a cloud that is slow holds up nothing."""
+    while True:
+        try:
+            await tell_once(wiring)
+        except (SQLAlchemyError, FleetError, OSError) as error:
+            log.warning("the cloud was not told how fleets stand, trying again: %s", error)
+        await asyncio.sleep(wiring.settings.maintenance_interval_seconds)
+
+
+async def tell_once(wiring: Wiring) -> None:
+    """Write the pointers that changed, and tell the samples that were taken since."""
+    await write_pointers(wiring)
+    await publish_samples(wiring)

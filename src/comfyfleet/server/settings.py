@@ -1,7 +1,7 @@
 """The control plane's settings: one typed object, the only place where its environment is read."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +28,15 @@ class ServerSettings(BaseSettings):
     app_key: SecretStr = Field(description="Signs URLs of objects on disk; at least 16 characters.")
     comfyui_fleet_secret: SecretStr = Field(description="What a new worker shows to register.")
     stage: str = Field(default=names.LOCAL_STAGE, description="The stage whose fleets this control plane serves.")
+    cloud: Literal["none", "aws"] = Field(
+        default="none", description="Where pointers and figures of fleets go: to AWS, or to files in `state_folder`."
+    )
+    name_prefix: str = Field(
+        default=names.DEFAULT_PREFIX, pattern=r"^[a-z][a-z0-9-]*$", description="What names on AWS begin with."
+    )
+    state_folder: Path | None = Field(
+        default=None, description="Folder for pointers and figures without a cloud; else `state` beside the objects."
+    )
     objects_folder: Path = Field(default=Path("objects"), description="Folder for objects of buckets that are unset.")
 
     aws_bucket: str | None = Field(default=None, description="Media bucket (uploads and outputs) on S3.")

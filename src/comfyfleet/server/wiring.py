@@ -3,14 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from comfyfleet import names
+from comfyfleet.cloud.aws.figures import CloudWatchFigures
+from comfyfleet.cloud.aws.parameters import SsmParameters
 from comfyfleet.cloud.aws.parts import S3PartStore
 from comfyfleet.cloud.aws.s3 import S3ObjectStore, make_s3_client
+from comfyfleet.cloud.fleet_ports import Figures, ParameterStore
+from comfyfleet.cloud.local.figures import DiskFigures
 from comfyfleet.cloud.local.objects import DiskObjectStore
+from comfyfleet.cloud.local.parameters import DiskParameters
 from comfyfleet.cloud.local.parts import DiskPartStore
 from comfyfleet.cloud.ports import ObjectIndex, ObjectStore, PartStore
 from comfyfleet.server.db import Sessions, make_engine, make_sessions
@@ -38,6 +44,8 @@ class Wiring:
     media_parts: PartStore
     model_parts: PartStore
     model_index: ObjectIndex
+    parameters: ParameterStore
+    figures: Figures
     disk_stores: dict[str, DiskObjectStore] = field(default_factory=dict)
     clock: Clock = utc_now
 
@@ -59,9 +67,23 @@ def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
         media_parts=media_parts,
         model_parts=model_parts,
         model_index=model_parts,
+        parameters=_parameters(settings),
+        figures=_figures(settings),
         disk_stores=disk_stores,
         clock=clock,
     )
+
+
+def _parameters(settings: ServerSettings) -> ParameterStore:
+    return SsmParameters() if settings.cloud == "aws" else DiskParameters(_state_folder(settings))
+
+
+def _figures(settings: ServerSettings) -> Figures:
+    return CloudWatchFigures() if settings.cloud == "aws" else DiskFigures(_state_folder(settings) / "figures.sqlite")
+
+
+def _state_folder(settings: ServerSettings) -> Path:
+    return settings.state_folder or settings.objects_folder.absolute().parent / "state"
 
 
 def _parts_of(store: S3ObjectStore | DiskObjectStore) -> S3PartStore | DiskPartStore:

@@ -86,7 +86,7 @@ def test_a_roll_asks_for_what_was_chosen_of_an_api_that_moto_lacks() -> None:
         "Preferences": {
             "MinHealthyPercentage": 90,
             "InstanceWarmup": 300,
-            "SkipMatching": True,
+            "SkipMatching": False,
             "ScaleInProtectedInstances": "Wait",
             "CheckpointPercentages": [20, 100],
             "CheckpointDelay": 600,

@@ -10,7 +10,7 @@ from typing import Final
 
 from comfyfleet.cloud.fleet_ports import Alarm
 
-_KEPT: Final = timedelta(days=15)
+_KEPT: Final = timedelta(days=1)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS figures (series TEXT NOT NULL, at REAL NOT NULL, value REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS figures_by_series ON figures (series, at);
@@ -19,10 +19,11 @@ CREATE INDEX IF NOT EXISTS figures_by_time ON figures (at);
 
 
 class DiskFigures:
-    """Figures of the last 15 days; see `Figures`."""
+    """Figures of the last day; see `Figures`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._open() as database:
             database.executescript(_SCHEMA)
 

@@ -1,8 +1,9 @@
 """SQL of fleets."""
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -109,3 +110,16 @@ async def activations(session: AsyncSession, fleet_id: int, limit: int) -> list[
     """Return a fleet's history, newest first."""
     query = select(FleetActivation).where(FleetActivation.fleet_id == fleet_id)
     return list(await session.scalars(query.order_by(FleetActivation.id.desc()).limit(limit)))
+
+
+async def with_stale_pointers(session: AsyncSession, stage: str, none: str) -> list[Fleet]:
+    """Return the fleets of a stage whose parameter was last written with something else, or never."""
+    wanted = func.coalesce(Fleet.active_bundle_s3_prefix, none)
+    query = select(Fleet).where(Fleet.stage == stage, wanted.is_distinct_from(Fleet.pointer_value))
+    return list(await session.scalars(query.order_by(Fleet.id)))
+
+
+async def note_pointer(session: AsyncSession, fleet_id: int, value: str, at: datetime, problem: str | None) -> None:
+    """Note what was written to a fleet's parameter, or why it was not."""
+    written = {"pointer_value": value, "pointer_written_at": at} if problem is None else {}
+    await session.execute(update(Fleet).where(Fleet.id == fleet_id).values(pointer_error=problem, **written))

@@ -10,7 +10,11 @@ from comfyfleet.server.models.base import Base, BigId, CreatedAt, Instant, Maybe
 
 
 class Fleet(Base):
-    """Machines that share an Auto Scaling group. Operators read this table by its name and columns."""
+    """Machines that share an Auto Scaling group. Operators read this table by its name and columns.
+
+    `pointer_value` is what was last written to the parameter that machines read, and `pointer_error` why the last try
+    to write it failed.
+    """
 
     __tablename__ = "comfyui_gpu_fleets"
     __table_args__ = (UniqueConstraint("stage", "slug"),)
@@ -21,6 +25,9 @@ class Fleet(Base):
     name: Mapped[str]
     active_bundle_id: Mapped[UUID | None] = mapped_column(ForeignKey("bundles.id", ondelete="RESTRICT"), index=True)
     active_bundle_s3_prefix: Mapped[str | None]
+    pointer_value: Mapped[str | None]
+    pointer_written_at: Mapped[MaybeInstant]
+    pointer_error: Mapped[str | None]
     created_at: Mapped[CreatedAt]
 
 
@@ -82,7 +89,8 @@ class FleetSample(Base):
     """How a fleet stood at a moment.
 
     `capacity` is how many jobs its workers can hold, `oldest_seconds` how long the first queued job has waited, and
-    `desired` how many machines it was told to have, where something tells it.
+    `desired` how many machines it was told to have, where something tells it. `published_at` is when it was told as
+    figures.
     """
 
     __tablename__ = "fleet_samples"
@@ -95,3 +103,4 @@ class FleetSample(Base):
     workers: Mapped[int]
     capacity: Mapped[int]
     desired: Mapped[int | None]
+    published_at: Mapped[MaybeInstant]

@@ -112,7 +112,10 @@ class JobEventRow(Base):
     """One line of a job's timeline."""
 
     __tablename__ = "job_events"
-    __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"),)
+    __table_args__ = (
+        Index("ix_job_events_job_id_id", "job_id", "id"),
+        Index("ix_job_events_counted", "at", postgresql_where=text("event IN ('lease_expired', 'requeued')")),
+    )
 
     id: Mapped[BigId]
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"))

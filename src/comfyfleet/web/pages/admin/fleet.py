@@ -10,7 +10,7 @@ from comfyfleet.server.auth.dependencies import Operator, Transaction, Viewer, W
 from comfyfleet.server.bundles import repository as bundles
 from comfyfleet.server.bundles import views
 from comfyfleet.server.bundles.finding import find as find_bundle
-from comfyfleet.server.fleets import repository, service
+from comfyfleet.server.fleets import pointers, repository, service
 from comfyfleet.server.fleets.activation import activate
 from comfyfleet.server.fleets.coverage import coverage_of
 from comfyfleet.server.fleets.overview import overview
@@ -28,13 +28,16 @@ _HISTORY_LINES: Final = 50
 
 
 @router.get("")
-async def show_fleet(request: Request, stage: str, slug: str, viewer: Viewer, session: Transaction) -> Response:
+async def show_fleet(
+    request: Request, stage: str, slug: str, viewer: Viewer, session: Transaction, wiring: WiringDep
+) -> Response:
     """Show a fleet."""
     fleet = await service.find(session, clean(stage), clean(slug))
     newest, _ = await bundles.newest(session, limit=_BUNDLES_TO_CHOOSE, offset=0)
     context = {
         "fleet": await overview(session, fleet),
         "path": _path(fleet),
+        "pointer": pointers.as_written(wiring, fleet),
         "served": await repository.workflows_of(session, fleet.id),
         "workflows": await workflows.names(session),
         "history": await repository.activations(session, fleet.id, _HISTORY_LINES),
@@ -92,6 +95,14 @@ async def activate_bundle(
     )
     target = f"{pointer.bundle.name}@{pointer.bundle.version}" if pointer.bundle else "no bundle"
     return done(request, _path(fleet), f"{service.label(fleet)} points to {target}.")
+
+
+@router.post("/pointer")
+async def write_pointer(request: Request, stage: str, slug: str, operator: Operator, wiring: WiringDep) -> Response:
+    """Write the parameter that machines read again, by what the database says."""
+    state = await pointers.mend(wiring, operator, clean(stage), clean(slug))
+    words = f"Machines are told {state.found}." if state.agrees else f"Not written: {state.problem}"
+    return done(request, f"/admin/comfyui/fleets/{state.fleet}", words)
 
 
 @router.post("/workflows")
