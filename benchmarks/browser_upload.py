@@ -19,8 +19,7 @@ from playwright.sync_api import Browser, CDPSession, Page
 from tests.support.browser import chromium, find_chromium
 from tests.support.fleet import Fleet, eventually
 
-from benchmarks.apply.bars import Bar
-from benchmarks.apply.report import bars_table
+from benchmarks.bars import Bar, end
 from benchmarks.chromium_memory import MIB, MemoryWatch
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.library.proxy import CountingProxy
@@ -63,10 +62,7 @@ def main() -> int:
     }
     for name, value in figures.items():
         print(f"{name:<24} {value:12.3f}")
-    print(bars_table(bars))
-    shown = {name: {"limit": bar.limit, "measured": bar.measured, "holds": bar.holds} for name, bar in bars.items()}
-    print(json.dumps({"bench": "browser_upload", "runs": 1, "figures": figures, "ratios": ratios, "bars": shown}))
-    return 0 if all(bar.holds for bar in bars.values()) else 1
+    return end("browser_upload", 1, figures, ratios, bars)
 
 
 class Machine:

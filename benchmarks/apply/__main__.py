@@ -16,8 +16,9 @@ from botocore.credentials import Credentials
 from benchmarks.apply.bars import bars, figures, ratios
 from benchmarks.apply.contenders import Ground, Name
 from benchmarks.apply.dataset import BUCKET, Dataset, dataset
-from benchmarks.apply.report import bars_table, json_line, table
+from benchmarks.apply.report import json_line, table
 from benchmarks.apply.rounds import clear, run_again, run_rounds, turns
+from benchmarks.bars import bars_table
 from benchmarks.errors import BenchmarkFailed
 from comfyfleet.cloud.local.processes import dying_with_parent
 

@@ -8,6 +8,7 @@ from typing import Final
 from benchmarks.apply.contenders import VERIFIED, Name
 from benchmarks.apply.measure import Usage
 from benchmarks.apply.rounds import Again
+from benchmarks.bars import Bar
 
 MIB: Final = 2**20
 
@@ -33,22 +34,6 @@ class Figures:
     cpu: float
     peak_mib: float
     runs: int
-
-
-@dataclass(frozen=True)
-class Bar:
-    """`measured` has to be at most `limit`; None was not measured, and does not hold."""
-
-    limit: float
-    measured: float | None
-    is_strict: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether the bar is kept."""
-        if self.measured is None:
-            return False
-        return self.measured < self.limit if self.is_strict else self.measured <= self.limit
 
 
 def figures(usages: Sequence[Usage]) -> Figures:

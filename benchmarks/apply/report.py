@@ -1,12 +1,13 @@
 """The table that a person reads, and the line of JSON that a program reads. Pure."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from benchmarks.apply.bars import Bar, Figures
+from benchmarks.apply.bars import Figures
 from benchmarks.apply.contenders import ABOUT, Name
 from benchmarks.apply.rounds import Again
+from benchmarks.bars import Bar
+from benchmarks.bars import json_line as line_of
 
 _HEAD: Final = (
     f"{'contender':<18} {'median s':>9} {'min s':>8} {'max s':>8} {'CPU s':>8} {'MiB':>7} {'runs':>5}  what it does"
@@ -24,36 +25,12 @@ def table(found: Mapping[Name, Figures]) -> str:
     return "\n".join(lines)
 
 
-def bars_table(bars: Mapping[str, Bar]) -> str:
-    """Return a line a bar."""
-    lines = [f"{'bar':<24} {'limit':>8} {'measured':>9}"]
-    for name, bar in bars.items():
-        measured = "-" if bar.measured is None else f"{bar.measured:.3f}"
-        sign = "<" if bar.is_strict else "<="
-        limit = f"{sign} {bar.limit:g}"
-        lines.append(f"{name:<24} {limit:>8} {measured:>9}  {'holds' if bar.holds else 'DOES NOT HOLD'}")
-    return "\n".join(lines)
-
-
 def json_line(
     runs: int, found: Mapping[Name, Figures], again: Again | None, ratios: Mapping[str, float], bars: Mapping[str, Bar]
 ) -> str:
     """Return everything in one line."""
-    document: dict[str, Any] = {
-        "bench": "apply",
-        "runs": runs,
-        "figures": {name.value: _figures_document(one) for name, one in found.items()} | _again_document(again),
-        "ratios": {name: round(value, 4) for name, value in ratios.items()},
-        "bars": {
-            name: {
-                "limit": bar.limit,
-                "measured": None if bar.measured is None else round(bar.measured, 4),
-                "holds": bar.holds,
-            }
-            for name, bar in bars.items()
-        },
-    }
-    return json.dumps(document)
+    figures = {name.value: _figures_document(one) for name, one in found.items()} | _again_document(again)
+    return line_of("apply", runs, figures, ratios, bars)
 
 
 def _figures_document(one: Figures) -> dict[str, float]:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.apply.bars import MIB, Bar
-from benchmarks.apply.report import bars_table
+from benchmarks.apply.bars import MIB
+from benchmarks.bars import Bar, end
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.library.proxy import CountingProxy
 from benchmarks.library.server import Server
@@ -45,10 +45,7 @@ def main() -> int:
     }
     for name, value in figures.items():
         print(f"{name:<24} {value:12.3f}")
-    print(bars_table(bars))
-    shown = {name: {"limit": bar.limit, "measured": bar.measured, "holds": bar.holds} for name, bar in bars.items()}
-    print(json.dumps({"bench": "library", "runs": 1, "figures": figures, "ratios": {}, "bars": shown}))
-    return 0 if all(bar.holds for bar in bars.values()) else 1
+    return end("library", 1, figures, {}, bars)
 
 
 def _measure(size: int, cache: Path) -> dict[str, float]:

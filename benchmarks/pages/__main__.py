@@ -1,7 +1,6 @@
 """`make bench-pages`: the server's time for every list page, and the compressed bytes of a first look."""
 
 import asyncio
-import json
 import re
 import statistics
 import tempfile
@@ -12,8 +11,7 @@ from typing import Final
 import httpx
 from pydantic import SecretStr
 
-from benchmarks.apply.bars import Bar
-from benchmarks.apply.report import bars_table
+from benchmarks.bars import Bar, end
 from benchmarks.pages.filling import fill
 from comfyfleet import names
 from comfyfleet.asgi import create_site
@@ -155,11 +153,7 @@ def report(times: dict[str, list[float]], sizes: dict[str, float]) -> int:
         "slowest_p95_ms": Bar(P95_LIMIT_MS, max(one["p95_ms"] for one in figures.values())),
         "largest_first_load_kb": Bar(FIRST_LOAD_LIMIT_KB, max(sizes.values())),
     }
-    print(bars_table(bars))
-    shown = {name: {"limit": bar.limit, "measured": bar.measured, "holds": bar.holds} for name, bar in bars.items()}
-    line = {"bench": "pages", "runs": RUNS, "figures": figures | {"first_load_kb": sizes}, "ratios": {}, "bars": shown}
-    print(json.dumps(line))
-    return 0 if all(bar.holds for bar in bars.values()) else 1
+    return end("pages", RUNS, figures | {"first_load_kb": sizes}, {}, bars)
 
 
 if __name__ == "__main__":

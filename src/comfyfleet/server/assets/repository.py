@@ -61,11 +61,6 @@ async def is_any_like(session: AsyncSession, size: int, head_sha256: str) -> boo
     return bool(await session.scalar(query))
 
 
-async def all_assets(session: AsyncSession) -> list[Asset]:
-    """Return all assets, oldest first."""
-    return list(await session.scalars(select(Asset).order_by(Asset.id)))
-
-
 async def search(
     session: AsyncSession, wanted: AssetFilter, order: AssetOrder, *, limit: int, offset: int
 ) -> list[Asset]:

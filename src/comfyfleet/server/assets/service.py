@@ -7,7 +7,6 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet import names
-from comfyfleet.core.assets import AssetKind
 from comfyfleet.protocol.library import AssetPatch
 from comfyfleet.server.assets import repository
 from comfyfleet.server.assets.errors import (
@@ -15,7 +14,6 @@ from comfyfleet.server.assets.errors import (
     AssetInUse,
     AssetNotFound,
     AssetNotQuarantined,
-    AssetQuarantined,
 )
 from comfyfleet.server.audit import service as audit
 from comfyfleet.server.auth.principal import Principal
@@ -86,15 +84,6 @@ async def release(session: AsyncSession, principal: Principal, reference: str) -
 def is_locked_away(asset: Asset) -> bool:
     """Tell whether an asset is in quarantine and nobody has released it."""
     return asset.is_quarantined and asset.released_by is None
-
-
-def refuse_locked_away(asset: Asset) -> None:
-    """Raise `AssetQuarantined` for an asset that may not be used."""
-    if is_locked_away(asset):
-        raise AssetQuarantined(
-            f"'{filename_of(asset)}' is in quarantine: loading it could run code.",
-            hint=f"See `comfyfleet assets show {asset.id}`; `comfyfleet assets release {asset.id}` lets it be used.",
-        )
 
 
 def filename_of(asset: Asset) -> str:
@@ -176,8 +165,3 @@ def _changes(asset: Asset, patch: AssetPatch) -> dict[str, tuple[Any, Any]]:
         given["source_url"] = None
     changes = {name: (getattr(asset, name), value) for name, value in given.items()}
     return {name: change for name, change in changes.items() if change[0] != change[1]}
-
-
-def kind_of(asset: Asset) -> AssetKind:
-    """Return an asset's kind."""
-    return AssetKind(asset.kind)

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from benchmarks.apply.bars import MIB, Bar, Figures, bars, figures, ratios
+from benchmarks.apply.bars import MIB, Figures, bars, figures, ratios
 from benchmarks.apply.contenders import Name
 from benchmarks.apply.measure import Usage
 from benchmarks.apply.rounds import Again
+from benchmarks.bars import Bar
 
 GOOD = Again(
     same=(Usage(0.3, 0.2, 50 * MIB), Usage(0.4, 0.2, 50 * MIB), Usage(9.0, 0.2, 50 * MIB)),

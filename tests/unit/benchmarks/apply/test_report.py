@@ -2,10 +2,11 @@
 
 import json
 
-from benchmarks.apply.bars import Bar, figures
+from benchmarks.apply.bars import figures
 from benchmarks.apply.contenders import Name
 from benchmarks.apply.measure import Usage
-from benchmarks.apply.report import bars_table, json_line, table
+from benchmarks.apply.report import json_line, table
+from benchmarks.bars import Bar, bars_table
 
 FOUND = {Name.DIRECT: figures([Usage(2.0, 0.5, 2**20)]), Name.OURS: figures([Usage(1.0, 0.5, 2**20)])}
 
