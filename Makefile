@@ -7,9 +7,10 @@ PROCESSES ?= 3
 REAL_COMFYUI := .cache/realcomfyui
 PEERS := .cache/bench
 EMULATORS := .cache/emulators
+WORKER := .cache/worker
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui lab bench-apply bench-library bench-browser-upload bench-pages lock synth vendor clean
+.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui lab bench-apply bench-library bench-browser-upload bench-pages bench-worker-start lock synth vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,7 +21,7 @@ demo: $(VENV)/.runtime ## Render the sample clip through an effect, here and now
 up: $(VENV)/.runtime ## Run everything on this machine until Ctrl-C
 	@$(BIN)/comfyfleet up --data .data
 
-test: $(VENV)/.dev $(EMULATORS)/.installed ## Run all tests; those with a browser in a process of their own, for it has an event loop of its own
+test: $(VENV)/.dev $(EMULATORS)/.installed $(WORKER)/.installed ## Run all tests; those with a browser in a process of their own, for it has an event loop of its own
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --ignore tests/browser
 	@$(BIN)/python -m pytest tests/browser
 
@@ -68,6 +69,9 @@ bench-library: $(VENV)/.dev ## Bring a file of 5 GiB through upload, bundle, app
 bench-browser-upload: $(VENV)/.dev ## Upload 3 GiB with a headless Chromium through a restart and a reload (20 GB of disk)
 	@$(BIN)/python -m benchmarks.browser_upload
 
+bench-worker-start: $(VENV)/.dev $(WORKER)/.installed ## Measure how long the agent takes to start in an environment of its own
+	@$(BIN)/python -m benchmarks.worker_start
+
 bench-pages: $(VENV)/.dev ## Measure every list page with 100,000 jobs, 10,000 assets and 1,000 workers
 	@$(BIN)/python -m benchmarks.pages
 
@@ -101,6 +105,13 @@ $(EMULATORS)/.installed: requirements/emulators.txt | $(VENV)/bin/python
 	@echo "Installing what the tests of policies need …"
 	@$(PYTHON) -m venv $(EMULATORS)
 	@$(EMULATORS)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/emulators.txt
+	@touch $@
+
+$(WORKER)/.installed: requirements/worker.txt requirements/build.txt | $(VENV)/bin/python
+	@echo "Installing a worker's own environment …"
+	@$(PYTHON) -m venv $(WORKER)
+	@$(WORKER)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/build.txt -r requirements/worker.txt
+	@$(WORKER)/bin/python -m pip --disable-pip-version-check -qq install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from comfyfleet.cli.demo_check import ClipReport, check_clip
 from comfyfleet.cli.demo_server import DemoServer, await_workers, demo_server
 from comfyfleet.cli.errors import ExitCode, UsageProblem
 from comfyfleet.cli.options import JsonFlag
@@ -28,6 +27,9 @@ from comfyfleet.protocol.api import EffectView, JobView
 from comfyfleet.protocol.workers import WorkerView
 from comfyfleet.up.seed import sample_path
 
+if TYPE_CHECKING:
+    from comfyfleet.cli.demo_check import ClipReport
+
 CAPTION_EFFECT: Final = "caption-video"
 PLAIN_EFFECT: Final = "invert-video"
 
@@ -42,7 +44,7 @@ class Outcome:
     credits_before: int
     credits_after: int
     output: Path
-    report: ClipReport
+    report: "ClipReport"
     missing_nodes: list[str]
 
 
@@ -108,6 +110,8 @@ def _render(plane: WorkerPlane, prompt: str, output: Path, *, as_json: bool) -> 
         stop_job(plane, job.id)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     path = save_output(plane, job, output, reporter)
+    from comfyfleet.cli.demo_check import check_clip  # noqa: PLC0415 - loads NumPy, which only a server's install has
+
     report = check_clip(sample_path(), path, with_text=not missing and bool(prompt.strip()))
     after = plane.me().balance.available
     return Outcome(effect, job, comfyui, before, after, path.absolute(), report, missing)

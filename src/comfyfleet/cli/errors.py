@@ -26,6 +26,23 @@ EXIT_CODES_HELP = (
     "4 no server answers · 130 interrupted"
 )
 
+_SERVER_PACKAGES = frozenset(
+    {
+        "alembic",
+        "argon2",
+        "asyncpg",
+        "fastapi",
+        "jinja2",
+        "numpy",
+        "PIL",
+        "psutil",
+        "sqlalchemy",
+        "starlette",
+        "uvicorn",
+    }
+)
+"""What a worker's own install does not have: the extra `server`."""
+
 _START_HINT = "Start one: comfyfleet up. Or name another: COMFYFLEET_URL and COMFYFLEET_API_KEY."
 
 
@@ -63,6 +80,11 @@ class FleetGroup(TyperGroup):
             raise _end(error.message, f"{error.hint} {_START_HINT}", ExitCode.UNREACHABLE) from error
         except FleetError as error:
             raise _end(error.message, error.hint, self.exit_code_of(error)) from error
+        except ModuleNotFoundError as error:
+            if error.name not in _SERVER_PACKAGES:
+                raise
+            message = f"This command needs the control plane's packages, and '{error.name}' is not installed."
+            raise _end(message, "Install them: pip install 'comfyfleet[server]'.", ExitCode.FAILED) from error
         except BrokenPipeError:
             raise  # the reader of a pipe left; Typer ends quietly
         except OSError as error:
