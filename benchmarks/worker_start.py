@@ -43,7 +43,7 @@ def main() -> int:
 def _start() -> float:
     """Return the seconds until the agent logs that it is there; it is killed then."""
     began = time.perf_counter()
-    command = [PYTHON, "-m", "comfyfleet", "worker"]
+    command = [str(PYTHON), "-m", "comfyfleet", "worker"]
     with subprocess.Popen(command, env=os.environ | _ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
         try:
             if process.stderr is None or "i-benchmark" not in process.stderr.readline():

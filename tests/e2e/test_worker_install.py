@@ -48,7 +48,7 @@ def test_what_needs_the_server_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_the_agent_starts_and_leaves_when_it_is_asked_to() -> None:
-    command = [PYTHON, "-m", "comfyfleet", "worker"]
+    command = [str(PYTHON), "-m", "comfyfleet", "worker"]
     with subprocess.Popen(command, env=os.environ | ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert "i-alone" in process.stderr.readline()
