@@ -2,12 +2,14 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, StorageState
-from tests.support.browser import TESTED_VIEWS, View, Visit, chromium, find_chromium
+from tests.support.browser import SCREENSHOTS, TESTED_VIEWS, View, Visit, chromium, find_chromium
 from tests.support.fleet import Fleet
 
 PASSWORD = "a long enough password"
@@ -22,8 +24,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Run one machine for all browser tests: its own Postgres, a worker, and the stand-in of ComfyUI."""
-    with Fleet.up(tmp_path_factory.mktemp("browser") / "data") as running:
-        yield running
+    with tempfile.TemporaryDirectory(prefix="comfyfleet-") as pictured:  # pages show it: no path of a test run
+        folder = Path(pictured) if SCREENSHOTS else tmp_path_factory.mktemp("browser")
+        with Fleet.up(folder / "data") as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

@@ -207,3 +207,25 @@ def test_figures_have_the_names_of_the_contract() -> None:
         "LeaseExpiredCount",
         "SpotInterruptionCount",
     } <= set(wanted)
+
+
+async def test_the_fleets_page_says_what_machines_are_told_and_why_not(
+    control_plane: ControlPlane, library: BundleLibrary
+) -> None:
+    async with control_plane.client() as operator:
+
+        async def page() -> str:
+            return (await operator.get("/admin/comfyui/fleets/local/gpu-default")).text
+
+        await tell_once(control_plane.wiring)
+        assert "Machines are told <code>none</code>" in await page()
+        prefix = await bundle_of(library, "paint")
+        assert f"Machines will be told <code>{prefix}</code>" in await page()
+        parameters = control_plane.wiring.parameters
+        control_plane.wiring.parameters = AwayCloud()
+        await tell_once(control_plane.wiring)
+        assert "does not answer" in await page()
+        assert "Tell them again" in await page()
+        control_plane.wiring.parameters = parameters
+        await tell_once(control_plane.wiring)
+        assert f"Machines are told <code>{prefix}</code>" in await page()

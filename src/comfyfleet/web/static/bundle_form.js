@@ -2,7 +2,7 @@
 
 import { tell } from "./admin.js";
 import { Refused, call } from "./api.js";
-import { sizeText } from "./wording.js";
+import { countText, sizeText } from "./wording.js";
 
 const PAGE = 25;
 const PAUSE = 300;
@@ -72,7 +72,7 @@ function draw() {
 function row(item, index) {
   const box = element("div", "list-group-item");
   const head = element("div", "d-flex gap-2 align-items-center mb-2");
-  head.append(element("span", "flex-fill fw-bold", item.filename), element("span", "text-secondary", sizeText(item.size)));
+  head.append(element("span", "flex-fill fw-bold", item.filename), element("span", "text-secondary text-nowrap", sizeText(item.size)));
   const remove = element("button", "btn btn-sm", "Remove");
   remove.type = "button";
   remove.setAttribute("aria-label", `Remove ${item.filename}`);
@@ -132,7 +132,7 @@ async function plan() {
     const found = await call("POST", "/api/bundles/plan", wanted);
     if (number !== plans) return;
     const more = found.entries.length - picked.length;
-    show(`${found.entries.length} assets${more > 0 ? `, ${more} of them by the workflows` : ""}, ${sizeText(found.total_bytes)}${found.previous ? `; ${sizeText(found.bytes_to_fetch)} more than @${found.previous.version}` : ""}`, "");
+    show(`${countText(found.entries.length, "asset")}${more > 0 ? `, ${more} of them by the workflows` : ""}, ${sizeText(found.total_bytes)}${found.previous ? `; ${sizeText(found.bytes_to_fetch)} more than @${found.previous.version}` : ""}`, "");
     picked.forEach((item, index) => { if (item.input && !item.target_path) item.input.placeholder = found.entries[index]?.target_path ?? ""; });
   } catch (error) {
     if (number === plans) show("", error.message);

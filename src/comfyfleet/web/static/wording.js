@@ -11,6 +11,11 @@ export function sizeText(size) {
   return `${amount.toFixed(1)} TB`;
 }
 
+/** How many of something there are, such as `1 asset` or `2 assets`. */
+export function countText(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** A span of time by its two largest units, such as `2 h 5 min`; a dash for none. */
 export function spanText(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "-";
