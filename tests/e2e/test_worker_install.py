@@ -53,4 +53,4 @@ def test_the_agent_starts_and_leaves_when_it_is_asked_to() -> None:
         assert process.stderr is not None
         assert "i-alone" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(30) in {0, -signal.SIGTERM}  # it may come before the agent listens to signals

@@ -54,6 +54,16 @@ class StandIn:
             await asyncio.sleep(0.01)
         raise TimeoutError(f"The prompt {prompt_id} has not ended in {DEADLINE} s")
 
+    async def submit_and_start(self, graph: Graph, **more: Any) -> str:
+        """Submit a graph that takes long, and wait until it runs: a busy machine takes a moment to begin."""
+        prompt_id = await self.submit(graph, **more)
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            if (await self.http.get(f"/api/jobs/{prompt_id}")).json()["status"] == "in_progress":
+                return prompt_id
+            await asyncio.sleep(0.01)
+        raise TimeoutError(f"The prompt {prompt_id} has not begun in {DEADLINE} s")
+
     async def run(self, graph: Graph, **more: Any) -> dict[str, Any]:
         """Run a graph that must succeed and return its outputs."""
         entry = await self.ended(await self.submit(graph, **more))

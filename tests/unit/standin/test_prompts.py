@@ -204,7 +204,7 @@ async def test_jobs_are_filtered_sorted_and_paged(standin: "StandIn", graphs: "G
     done = [await standin.submit(graphs.image(f"p{index}")) for index in range(2)]
     failed = await standin.submit(graphs.workflow("v_exec_error"))
     await standin.ended(failed)
-    running = await standin.submit(graphs.long(), extra_data={"extra_pnginfo": {"workflow": {"id": "wf"}}})
+    running = await standin.submit_and_start(graphs.long(), extra_data={"extra_pnginfo": {"workflow": {"id": "wf"}}})
 
     async def jobs(**query: object) -> list[str]:
         page = (await standin.http.get("/api/jobs", params={**query})).json()  # type: ignore[dict-item]
@@ -232,7 +232,7 @@ async def test_a_wrong_question_for_jobs_is_refused(standin: "StandIn", query: d
 
 
 async def test_an_interrupt_of_another_prompt_does_nothing(standin: "StandIn", graphs: "Graphs") -> None:
-    running = await standin.submit(graphs.long())
+    running = await standin.submit_and_start(graphs.long())
     waiting = await standin.submit(graphs.image())
     for wrong in (waiting, "unknown"):
         assert (await standin.http.post("/interrupt", json={"prompt_id": wrong})).status_code == 200
@@ -248,7 +248,7 @@ async def test_an_interrupt_of_nothing_does_not_end_the_next_prompt(standin: "St
 
 
 async def test_the_api_answers_while_a_prompt_runs(standin: "StandIn", graphs: "Graphs") -> None:
-    running = await standin.submit(graphs.long())
+    running = await standin.submit_and_start(graphs.long())
 
     async def timed() -> float:
         start = time.monotonic()
