@@ -14,9 +14,9 @@ from comfyfleet.web.site import add_pages
 _GRACE_SECONDS: Final = 20
 
 
-def create_site(wiring: Wiring) -> FastAPI:
-    """Return the control plane with its pages."""
-    app = create_app(wiring)
+def create_site(wiring: Wiring, *, has_upkeep: bool = True) -> FastAPI:
+    """Return the control plane with its pages. Without `has_upkeep` it does nothing by itself."""
+    app = create_app(wiring, has_upkeep=has_upkeep)
     add_pages(app, wiring)
     return app
 

@@ -37,12 +37,12 @@ def test_a_tenant_is_made_and_looked_after(operator: Visit, fleet: Fleet) -> Non
     page.get_by_role("heading", name="API key of render script").wait_for()
     token = page.locator("#secret code").inner_text()
     headers = {"Authorization": f"Bearer {token}"}
-    assert httpx.get(f"{fleet.url}/api/me", headers=headers).json()["data"]["balance"]["available"] == 500
+    assert httpx.get(f"{fleet.url}/api/me", headers=headers, timeout=60).json()["data"]["balance"]["available"] == 500
     operator.check(page, "tenant")
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Revoke").click()
     page.get_by_text("The key render script was revoked.").wait_for()
-    assert httpx.get(f"{fleet.url}/api/me", headers=headers).status_code == 401
+    assert httpx.get(f"{fleet.url}/api/me", headers=headers, timeout=60).status_code == 401
     page.get_by_role("link", name="All entries").click()
     page.get_by_text("The first month").wait_for()
     operator.check(page, "ledger")

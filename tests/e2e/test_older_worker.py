@@ -32,13 +32,13 @@ def work_once(api: httpx.Client, comfyui: Target, secret: str) -> None:
     api.headers["Authorization"] = f"Bearer {registered['token']}"
     job = poll(api)
     payload = job["input_payload"]
-    content = httpx.get(job["input_url"]).content
+    content = httpx.get(job["input_url"], timeout=60).content
     uploaded = comfyui.upload(f"{uuid4().hex}-{payload['input_name']}", content).json()["name"]
     graph = json.loads(json.dumps(payload["workflow"]).replace(payload["input_path_placeholder"], uploaded))
     entry = comfyui.run(graph)
     [output] = entry["outputs"][payload["output_node_id"]]["images"]
     result = comfyui.view(output)
-    httpx.put(job["output_url"], content=result, headers=job["output_headers"]).raise_for_status()
+    httpx.put(job["output_url"], content=result, headers=job["output_headers"], timeout=60).raise_for_status()
     done = {
         "dispatch_id": job["dispatch_id"],
         "lease_token": job["lease_token"],
@@ -68,7 +68,7 @@ def test_a_worker_that_knows_only_required_fields_registers_leases_renders_and_c
             work_once(api, comfyui, secret)
         done = fleet.job(job["id"])
         assert done["status"] == "completed"
-        frames, codec, _ = frames_of(httpx.get(done["output_url"]).content)
+        frames, codec, _ = frames_of(httpx.get(done["output_url"], timeout=60).content)
         assert codec == "h264"
         assert len(frames) == 72
         assert fleet.ledger(job["id"]) == ["reserve", "consume"]

@@ -90,12 +90,12 @@ def test_data_survive_a_restart_and_a_kill(tmp_path: Path) -> None:
         processes = psutil.Process(first.process.pid).children(recursive=True)
         first.process.kill()
         first.process.wait()
-        psutil.wait_procs(processes, timeout=20)
+        psutil.wait_procs(processes, timeout=60)
         assert [one for one in processes if one.is_running() and "worker" in one.cmdline()] == []
     with Fleet.up(data, "--no-worker") as second:
         done = second.job(kept["id"])
         assert done["status"] == "completed"
-        assert httpx.get(done["output_url"]).status_code == 200
+        assert httpx.get(done["output_url"], timeout=60).status_code == 200
         assert second.ledger(kept["id"]) == ["reserve", "consume"]
 
 
@@ -108,7 +108,7 @@ def test_ctrl_c_puts_the_job_back_and_leaves_no_process(tmp_path: Path) -> None:
         processes = psutil.Process(first.process.pid).children(recursive=True)
         os.kill(first.process.pid, signal.SIGINT)
         assert first.process.wait(60) == 0
-        gone, alive = psutil.wait_procs(processes, timeout=10)
+        gone, alive = psutil.wait_procs(processes, timeout=60)
         assert alive == []
         assert gone
     with Fleet.up(data, "--no-worker") as second:

@@ -41,7 +41,7 @@ def lacks_text_overlay(fleet: Fleet) -> bool:
 
 
 def assert_inverted(fleet: Fleet, done: dict[str, Any]) -> None:
-    frames, codec, rate = frames_of(httpx.get(done["output_url"]).content)
+    frames, codec, rate = frames_of(httpx.get(done["output_url"], timeout=60).content)
     source, _, source_rate = frames_of(sample_path().read_bytes())
     assert codec == "h264"
     assert frames.shape == source.shape
@@ -69,7 +69,7 @@ def test_the_prompt_is_drawn_onto_the_frames_or_the_lacking_node_is_named(fleet:
         return
     assert done["status"] == "completed", done["error"]
     assert_inverted(fleet, done)
-    frames, _, _ = frames_of(httpx.get(done["output_url"]).content)
+    frames, _, _ = frames_of(httpx.get(done["output_url"], timeout=60).content)
     source, _, _ = frames_of(sample_path().read_bytes())
     drawn = (abs(frames - (255 - source)).max(axis=3) > 60)[:, source.shape[1] // 2 :]
     assert (drawn.mean(axis=(1, 2)) > 0.005).all()
@@ -82,7 +82,7 @@ def test_a_picture_is_inverted_even_under_a_strange_name(fleet: Fleet, tmp_path:
     job = fleet.submit("invert-image", input_image=fleet.upload(source, "image/png"))
     done = fleet.wait(job["id"])
     assert done["status"] == "completed", done["error"]
-    result = pixels_of(httpx.get(done["output_url"]).content)
+    result = pixels_of(httpx.get(done["output_url"], timeout=60).content)
     assert abs(result - (245, 155, 5)).max() <= 1
 
 

@@ -61,6 +61,6 @@ def test_what_is_missing_is_named(database_url: str, tmp_path: Path, name: str) 
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url).status_code == 200
+        return httpx.get(url, timeout=60).status_code == 200
     except httpx.TransportError:
         return False

@@ -42,7 +42,7 @@ def test_an_interrupted_machine_is_told_and_gone_two_minutes_later(lab: Lab, gro
 def test_metadata_asks_for_a_token_and_knows_the_machine(lab: Lab, group: str) -> None:
     (first,) = grow(lab, group, 1)
     url = lab.machines.running[first].metadata.url
-    assert httpx.get(f"{url}/latest/meta-data/instance-id").status_code == 401
+    assert httpx.get(f"{url}/latest/meta-data/instance-id", timeout=60).status_code == 401
     assert metadata(url, "meta-data/instance-id") == first
     assert metadata(url, "meta-data/tags/instance/FleetSlug") == "gpu-default"
     assert metadata(url, "meta-data/autoscaling/target-lifecycle-state") == "InService"
@@ -71,6 +71,6 @@ def test_what_the_lab_does_not_do_is_refused_by_name(lab: Lab, group: str) -> No
 
 def metadata(url: str, path: str) -> str:
     lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-    token = httpx.put(f"{url}/latest/api/token", headers=lifetime).raise_for_status().text
-    answer = httpx.get(f"{url}/latest/{path}", headers={"X-aws-ec2-metadata-token": token})
+    token = httpx.put(f"{url}/latest/api/token", headers=lifetime, timeout=60).raise_for_status().text
+    answer = httpx.get(f"{url}/latest/{path}", headers={"X-aws-ec2-metadata-token": token}, timeout=60)
     return answer.raise_for_status().text

@@ -13,7 +13,7 @@ from tests.support.control_plane import ControlPlane
 from comfyfleet.core.assets import HEAD_BYTES
 
 MIB: Final = 2**20
-_DEADLINE_SECONDS: Final = 20.0
+_DEADLINE_SECONDS: Final = 60.0
 
 
 def digest_of(content: bytes) -> str:

@@ -79,7 +79,7 @@ class Visit:
     def open(self, path: str) -> Page:
         """Open a page in a tab of its own."""
         page = self.context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("console", lambda message: self._hear(message.type, message.text))
         page.on("pageerror", lambda error: self._hear("error", str(error)))
         page.goto(self.url + path)

@@ -92,7 +92,7 @@ class TenantAccess:
         """Upload a file and return its id."""
         body = {"filename": filename, "content_type": content_type, "size": len(content)}
         ticket = (await self.call("POST", "/api/uploads", body)).json()["data"]
-        async with httpx.AsyncClient() as plain:
+        async with httpx.AsyncClient(timeout=60) as plain:
             answer = await plain.put(ticket["put_url"], content=content, headers=ticket["headers"])
         assert answer.is_success, answer.text
         upload_id: str = ticket["upload_id"]
@@ -142,7 +142,7 @@ async def running_control_plane(
     folder: Path,
     **settings: Any,
 ) -> AsyncIterator[ControlPlane]:
-    """Run a control plane; background maintenance is left to `look_after`. An empty database is prepared."""
+    """Run a control plane that does nothing by itself: see `look_after`. An empty database is prepared."""
     clock = TestClock()
     defaults = {"maintenance_interval_seconds": 3600, "lease_minimum_seconds": 20}
     server_settings = ServerSettings(
@@ -157,7 +157,9 @@ async def running_control_plane(
     else:
         password = await _first_start(server_settings)
     wiring = wire(server_settings, clock)
-    server = uvicorn.Server(uvicorn.Config(create_site(wiring), port=0, log_level="warning", lifespan="on"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_site(wiring, has_upkeep=False), port=0, log_level="warning", lifespan="on")
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -71,7 +71,7 @@ class Fleet:
         content = path.read_bytes()
         body = {"filename": path.name, "content_type": content_type, "size": len(content)}
         ticket = self.post("/api/uploads", body)
-        httpx.put(ticket["put_url"], content=content, headers=ticket["headers"]).raise_for_status()
+        httpx.put(ticket["put_url"], content=content, headers=ticket["headers"], timeout=60).raise_for_status()
         upload_id: str = ticket["upload_id"]
         return upload_id
 

@@ -27,7 +27,7 @@ def standin(folder: Path) -> Iterator[str]:
         while time.monotonic() < deadline:
             assert process.poll() is None
             with contextlib.suppress(httpx.HTTPError):
-                httpx.get(f"{url}/system_stats")
+                httpx.get(f"{url}/system_stats", timeout=60)
                 break
             time.sleep(0.05)
         yield url

@@ -35,10 +35,11 @@ from comfyfleet.server.workers import routes as workers
 from comfyfleet.server.workflows import routes as workflows
 
 
-def create_app(wiring: Wiring) -> FastAPI:
-    """Compose the control plane's routes; its background tasks live as long as the app."""
+def create_app(wiring: Wiring, *, has_upkeep: bool) -> FastAPI:
+    """Compose the control plane's routes; its upkeep, if it has any, lives as long as the app."""
     app = FastAPI(title="comfyfleet", version=__version__, lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.wiring = wiring
+    app.state.has_upkeep = has_upkeep
     app.state.sign_in_guard = SignInGuard()
     app.state.arrivals = Arrivals(wiring)
     app.state.model_needs = ModelNeeds()
@@ -64,10 +65,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     wiring.notifier.start()
     arrivals: Arrivals = app.state.arrivals
     arrivals.start()
-    tasks = [
-        asyncio.create_task(maintain_forever(wiring), name="maintenance"),
-        asyncio.create_task(tell_forever(wiring), name="telling the cloud"),
-    ]
+    upkeep = (maintain_forever, tell_forever) if app.state.has_upkeep else ()
+    tasks = [asyncio.create_task(forever(wiring), name=forever.__name__) for forever in upkeep]
     try:
         yield
     finally:

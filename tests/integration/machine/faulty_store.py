@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 BUCKET: Final = "models"
 _BLOCK: Final = 2**18
-_PATIENCE_SECONDS: Final = 30.0
+_PATIENCE_SECONDS: Final = 60.0
 
 
 class Fault(StrEnum):

@@ -142,7 +142,7 @@ def test_a_store_that_stalls_is_waited_for_and_a_kill_meanwhile_harms_nothing(tm
         process = machine.start("apply", new)
         store.wait_until_served(10)
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         assert machine.verified_bundle() == old
         store.begin_anew()
         machine.run("apply", new)
@@ -158,7 +158,7 @@ def test_an_apply_that_is_interrupted_says_so_and_keeps_what_came(tmp_path: Path
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(3)  # a busy machine may else be done before it hears of the signal
         store.begin_anew()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         assert process.returncode == 130
         assert machine.verified_bundle() == old
         store.begin_anew()

@@ -105,7 +105,7 @@ def test_a_disk_that_others_fill_meanwhile_costs_only_this_run(
     faulty.wait_until_served(4)
     ballast = fill(cramped.folder, leave)
     faulty.begin_anew()
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 6, said
     assert "The disk is full" in said
     assert cramped.verified_bundle() == old

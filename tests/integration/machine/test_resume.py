@@ -41,7 +41,7 @@ def kill_in_the_middle(remote: Machine, faulty: FaultyStore, bundle_id: str, req
     process = remote.start("apply", bundle_id)
     faulty.wait_until_served(requests + 1)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 def test_only_ranges_that_are_missing_are_read(remote: Machine, faulty: FaultyStore, library: Library) -> None:

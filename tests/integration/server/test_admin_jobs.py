@@ -45,7 +45,7 @@ async def test_a_job_is_shown_with_all_that_happened_to_it(
     assert attempts == [(1, "requeued", "spot interruption"), (1, "completed", "")]
     (file,) = shown["files"]
     assert (file["filename"], file["content_type"], file["is_primary_input"]) == ("clip.mp4", "video/mp4", True)
-    async with httpx.AsyncClient() as anyone:
+    async with httpx.AsyncClient(timeout=60) as anyone:
         assert (await anyone.get(file["url"])).content == b"bytes of a file"
         assert (await anyone.get(shown["output_url"])).content == b"rendered"
 

@@ -37,7 +37,7 @@ async def proof(operator: OperatorAccess, tmp_path: Path) -> AsyncIterator[Plane
     """Ask with the administrator's key; pauses are short."""
     body = {"filename": "a.png", "content_type": "image/png", "size": 8}
     ticket = await operator.post("/uploads", body)
-    async with httpx.AsyncClient() as plain:
+    async with httpx.AsyncClient(timeout=60) as plain:
         (await plain.put(ticket["put_url"], content=b"an image", headers=ticket["headers"])).raise_for_status()
     cloud = replace(MemoryCloud(tmp_path).cloud, now=lambda: datetime.now(UTC), sleep=lambda _: time.sleep(0.02))
     control_plane = operator.control_plane

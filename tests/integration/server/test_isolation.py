@@ -54,7 +54,7 @@ async def test_an_ordinary_key_is_no_administrators(tenant: TenantAccess, method
 
 
 async def test_a_request_without_a_key_is_refused(control_plane: ControlPlane) -> None:
-    async with httpx.AsyncClient(base_url=control_plane.url) as nobody:
+    async with httpx.AsyncClient(base_url=control_plane.url, timeout=60) as nobody:
         assert (await nobody.get("/api/jobs")).status_code == 401
         assert (await nobody.get("/api/jobs", headers={"Authorization": "Bearer cfk_wrong"})).status_code == 401
 
@@ -71,7 +71,7 @@ async def test_an_output_url_stops_when_it_expires(
     job = await tenant.submit()
     await worker.render()
     url = (await tenant.job(job["id"]))["output_url"]
-    async with httpx.AsyncClient() as anyone:
+    async with httpx.AsyncClient(timeout=60) as anyone:
         assert (await anyone.get(url)).content == b"rendered"
         control_plane.clock.forward(hours=2)
         control_plane.wiring.disk_stores["media"].now = control_plane.clock
@@ -83,7 +83,7 @@ async def test_an_output_url_stops_when_it_expires(
 async def test_a_signed_url_opens_no_other_key_or_method(tenant: TenantAccess, worker: SimpleWorker) -> None:
     await tenant.submit()
     leased = await worker.lease()
-    async with httpx.AsyncClient() as anyone:
+    async with httpx.AsyncClient(timeout=60) as anyone:
         other_key = leased["input_url"].replace("clip.mp4", "other.mp4")
         assert (await anyone.get(other_key)).status_code == 403
         assert (await anyone.put(leased["input_url"], content=b"x")).status_code == 403
@@ -108,7 +108,7 @@ async def test_a_worker_cannot_touch_anothers_lease(
 
 async def test_a_worker_needs_the_fleet_secret(control_plane: ControlPlane) -> None:
     body = {"worker_id": "i-1", "fleet_slug": "gpu-default"}
-    async with httpx.AsyncClient(base_url=control_plane.url) as stranger:
+    async with httpx.AsyncClient(base_url=control_plane.url, timeout=60) as stranger:
         assert (await stranger.post("/api/worker/register", json=body)).status_code == 401
         wrong = {"X-Fleet-Secret": "wrong"}
         assert (await stranger.post("/api/worker/register", json=body, headers=wrong)).status_code == 401

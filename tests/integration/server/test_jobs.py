@@ -178,7 +178,7 @@ async def test_a_running_job_is_canceled_through_its_heartbeat(tenant: TenantAcc
 async def test_a_long_poll_wakes_up_for_a_new_job(tenant: TenantAccess, worker: SimpleWorker) -> None:
     waiting = asyncio.create_task(worker.poll(wait_seconds=20))
     job = await tenant.submit()
-    leased = await asyncio.wait_for(waiting, 10)
+    leased = await asyncio.wait_for(waiting, 60)
     assert leased is not None
     assert leased["job_id"] == job["id"]
 
@@ -255,7 +255,7 @@ async def test_a_lost_connection_in_an_upload_leaves_nothing(tenant: TenantAcces
     assert await reader.read() == b""
     answer = await tenant.call("GET", f"/api/uploads/{ticket['upload_id']}")
     assert answer.json()["data"]["is_stored"] is False
-    async with httpx.AsyncClient() as plain:
+    async with httpx.AsyncClient(timeout=60) as plain:
         again = await plain.put(ticket["put_url"], content=b"x" * 1000, headers=ticket["headers"])
     assert again.status_code == 201
     answer = await tenant.call("GET", f"/api/uploads/{ticket['upload_id']}")
@@ -270,6 +270,6 @@ async def test_a_long_poll_wakes_up_for_a_retry_that_became_due(
     job = await tenant.submit()
     await worker.call("fail", **lease_of(await worker.lease()), error_message="restarted", retryable=True)
     control_plane.clock.forward(seconds=4)
-    again = await asyncio.wait_for(worker.poll(wait_seconds=20), 10)
+    again = await asyncio.wait_for(worker.poll(wait_seconds=20), 60)
     assert again is not None
     assert (again["job_id"], again["attempt"]) == (job["id"], 2)

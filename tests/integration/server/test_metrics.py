@@ -24,11 +24,8 @@ def operator(control_plane: ControlPlane) -> OperatorAccess:
 
 @pytest.fixture(autouse=True)
 async def first_sample(control_plane: ControlPlane) -> None:
-    """Wait for the sample that is taken when the control plane starts."""
-    for _ in range(1000):
-        if await samples(control_plane):
-            return
-        await asyncio.sleep(0.01)
+    """Take the sample that a control plane takes when it starts."""
+    await control_plane.look_after()
 
 
 async def samples(control_plane: ControlPlane) -> list[FleetSample]:

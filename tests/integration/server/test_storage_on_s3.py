@@ -33,7 +33,7 @@ async def test_a_job_is_rendered_with_its_files_on_s3(database_url: str, tmp_pat
             assert leased["output_url"].startswith(f"{endpoint}/media-bucket/tenants/{tenant.id}/ai-jobs/{job['id']}/")
             done = await tenant.job(job["id"])
             assert done["status"] == "completed"
-            async with httpx.AsyncClient() as anyone:
+            async with httpx.AsyncClient(timeout=60) as anyone:
                 assert (await anyone.get(done["output_url"])).content == b"rendered"
                 page = await anyone.get(f"{control_plane.url}/effects/invert-video")
             assert f"connect-src 'self' {endpoint}" in page.headers["content-security-policy"]

@@ -21,7 +21,9 @@ def operator(control_plane: ControlPlane) -> OperatorAccess:
 async def sign_in(control_plane: ControlPlane, email: str, password: str) -> httpx.Cookies:
     """Sign a person in, who then chooses a password of their own; return the cookies."""
     own = f"{password} and mine"
-    async with httpx.AsyncClient(base_url=control_plane.url, headers={"Sec-Fetch-Site": "same-origin"}) as http:
+    async with httpx.AsyncClient(
+        base_url=control_plane.url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60
+    ) as http:
         first = await http.post("/api/auth/sign-in", json={"email": email, "password": password})
         assert first.status_code == 200, first.text
         await http.post("/api/auth/password", json={"current": password, "new": own})
@@ -32,7 +34,7 @@ async def sign_in(control_plane: ControlPlane, email: str, password: str) -> htt
 async def as_person(control_plane: ControlPlane, cookies: httpx.Cookies, method: str, path: str, body: Any) -> Any:
     """Call the API as a person does from a page; return status and code of the error, if any."""
     headers = {"Sec-Fetch-Site": "same-origin"}
-    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers, cookies=cookies) as http:
+    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers, cookies=cookies, timeout=60) as http:
         answer = await http.request(method, path, json=body)
     return answer.status_code, (answer.json().get("error") or {}).get("code")
 

@@ -34,7 +34,7 @@ async def begin(tenant: TenantAccess) -> dict[str, object]:
 async def send(tenant: TenantAccess, upload: dict[str, object], *numbers: int) -> None:
     path = f"/api/uploads/parted/{upload['upload_id']}/parts"
     signed = (await tenant.call("POST", path, {"numbers": list(numbers)})).json()["data"]
-    async with httpx.AsyncClient() as plain:
+    async with httpx.AsyncClient(timeout=60) as plain:
         for part in signed:
             start = (part["number"] - 1) * int(str(upload["part_size"]))
             content = CONTENT[start : start + part["size"]]
@@ -56,7 +56,7 @@ async def test_an_upload_goes_on_with_what_is_missing_and_can_be_used(control_pl
         done = (await tenant.call("POST", f"{path}/complete")).json()["data"]
         assert (done["is_stored"], done["received"]) == (True, [1, 2])
     view = (await tenant.call("GET", f"/api/uploads/{upload['upload_id']}")).json()["data"]
-    async with httpx.AsyncClient() as plain:
+    async with httpx.AsyncClient(timeout=60) as plain:
         assert (await plain.get(view["url"])).content == CONTENT
     job = await tenant.submit("invert-video", input_video=upload["upload_id"])
     assert job["status"] == "queued"

@@ -52,7 +52,7 @@ async def test_a_poll_that_waits_hears_at_once_that_its_worker_drains(
     await asyncio.sleep(0.3)
     assert not waiting.done()
     await operator.post(f"{PATH}/drain")
-    answer = await asyncio.wait_for(waiting, 5)
+    answer = await asyncio.wait_for(waiting, 25)
     assert answer.json()["data"]["is_draining"]
 
 

@@ -25,7 +25,7 @@ async def operator(control_plane: ControlPlane) -> OperatorAccess:
 async def picture(operator: OperatorAccess) -> str:
     body = {"filename": "a.png", "content_type": "image/png", "size": 8}
     ticket = await operator.post("/uploads", body)
-    async with httpx.AsyncClient() as plain:
+    async with httpx.AsyncClient(timeout=60) as plain:
         (await plain.put(ticket["put_url"], content=b"an image", headers=ticket["headers"])).raise_for_status()
     upload_id: str = ticket["upload_id"]
     return upload_id

@@ -23,7 +23,7 @@ async def control_plane(database_url: str, tmp_path: Path) -> AsyncIterator[Cont
 async def browser(control_plane: ControlPlane) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client that sends what a browser sends from our own pages."""
     headers = {"Sec-Fetch-Site": "same-origin"}
-    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers, timeout=60) as client:
         yield client
 
 

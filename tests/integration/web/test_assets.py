@@ -196,7 +196,7 @@ async def test_pages_may_send_to_where_models_are_stored(database_url: str, tmp_
         origin = f"http://{host}:{port}"
         async with (
             library_on_s3(database_url, tmp_path, origin) as library,
-            httpx.AsyncClient(base_url=library.control_plane.url) as stranger,
+            httpx.AsyncClient(base_url=library.control_plane.url, timeout=60) as stranger,
         ):
             policy = (await stranger.get("/sign-in")).headers["content-security-policy"]
     finally:

@@ -38,12 +38,12 @@ async def signed_in_as(control_plane: ControlPlane, role: str) -> httpx.AsyncCli
         body = {"email": f"{role}@example.com", "role": role}
         made = (await admin.post("/api/tenants/local/users", json=body)).json()["data"]
     headers = {"Sec-Fetch-Site": "same-origin"}
-    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers, timeout=60) as client:
         await client.post("/sign-in", data={"email": made["email"], "password": made["one_time_password"]})
         await client.post("/password", data={"current": made["one_time_password"], "new": PASSWORD})
         answer = await client.post("/sign-in", data={"email": made["email"], "password": PASSWORD})
         assert answer.status_code == 303
-        return httpx.AsyncClient(base_url=control_plane.url, headers=headers, cookies=client.cookies)
+        return httpx.AsyncClient(base_url=control_plane.url, headers=headers, cookies=client.cookies, timeout=60)
 
 
 async def text_of(client: httpx.AsyncClient, path: str) -> str:

@@ -74,7 +74,9 @@ async def test_signing_in_goes_on_to_our_own_pages_only(signed_in: httpx.AsyncCl
 async def test_another_site_can_change_nothing(
     control_plane: ControlPlane, signed_in: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
-    async with httpx.AsyncClient(base_url=control_plane.url, cookies=signed_in.cookies, headers=headers) as elsewhere:
+    async with httpx.AsyncClient(
+        base_url=control_plane.url, cookies=signed_in.cookies, headers=headers, timeout=60
+    ) as elsewhere:
         for path in ("/sign-in", "/sign-out"):
             assert (await elsewhere.post(path, data={"email": "a@b", "password": "x"})).status_code == 403
         assert (await elsewhere.post("/api/jobs", json={"effect": "invert-video"})).status_code == 403
@@ -84,7 +86,7 @@ async def test_another_site_can_change_nothing(
 async def test_signing_out_ends_the_session(control_plane: ControlPlane, signed_in: httpx.AsyncClient) -> None:
     kept = dict(signed_in.cookies)
     await signed_in.post("/sign-out")
-    async with httpx.AsyncClient(base_url=control_plane.url, cookies=kept) as thief:
+    async with httpx.AsyncClient(base_url=control_plane.url, cookies=kept, timeout=60) as thief:
         assert (await thief.get("/api/me")).status_code == 401
 
 
@@ -94,7 +96,7 @@ async def test_a_page_whose_session_ended_says_to_sign_in_again(
 ) -> None:
     await signed_in.post("/sign-out")
     sent = {"Sec-Fetch-Site": "same-origin", "Referer": f"{control_plane.url}/effects/caption-video"}[name]
-    async with httpx.AsyncClient(base_url=control_plane.url, headers={name: sent}) as page:
+    async with httpx.AsyncClient(base_url=control_plane.url, headers={name: sent}, timeout=60) as page:
         answer = await page.get("/api/me")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_signed_in")
     assert answer.json()["error"]["hint"] == "Sign in again."
@@ -102,7 +104,7 @@ async def test_a_page_whose_session_ended_says_to_sign_in_again(
 
 @pytest.mark.parametrize("headers", [{}, {"Referer": "https://elsewhere.example/"}, {"Sec-Fetch-Site": "cross-site"}])
 async def test_a_program_without_a_key_hears_of_keys(control_plane: ControlPlane, headers: dict[str, str]) -> None:
-    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers) as program:
+    async with httpx.AsyncClient(base_url=control_plane.url, headers=headers, timeout=60) as program:
         answer = await program.get("/api/me")
     assert answer.json()["error"]["hint"] == "Sign in, or send an API key as a bearer token."
 
@@ -110,7 +112,7 @@ async def test_a_program_without_a_key_hears_of_keys(control_plane: ControlPlane
 async def test_the_way_in_leads_back_to_the_run_that_was_asked_for(
     control_plane: ControlPlane, signed_in: httpx.AsyncClient
 ) -> None:
-    async with httpx.AsyncClient(base_url=control_plane.url) as stranger:
+    async with httpx.AsyncClient(base_url=control_plane.url, timeout=60) as stranger:
         page = (await stranger.get("/effects/caption-video?job=7")).text
     assert 'href="/sign-in?next=/effects/caption-video%3Fjob%3D7"' in page
     form = {"email": ADMIN_EMAIL, "password": PASSWORD, "next": "/effects/caption-video?job=7"}

@@ -43,21 +43,21 @@ class StandIn:
 
     def queue(self) -> list[str]:
         """Return the ids of what runs or waits."""
-        answer = httpx.get(f"{self.url}/queue").json()
+        answer = httpx.get(f"{self.url}/queue", timeout=60).json()
         return [item[1] for name in ("queue_running", "queue_pending") for item in answer[name]]
 
     def endings(self) -> list[str]:
         """Return how each prompt ended, oldest first."""
-        history: Json = httpx.get(f"{self.url}/history").json()
+        history: Json = httpx.get(f"{self.url}/history", timeout=60).json()
         return [entry["status"]["messages"][-1][0] for entry in history.values()]
 
     def submit(self, body: Json) -> None:
         """Queue a prompt behind the worker's back."""
-        httpx.post(f"{self.url}/prompt", json=body).raise_for_status()
+        httpx.post(f"{self.url}/prompt", json=body, timeout=60).raise_for_status()
 
     def is_rendering(self) -> bool:
         """Tell whether a prompt runs."""
-        return bool(httpx.get(f"{self.url}/queue").json()["queue_running"])
+        return bool(httpx.get(f"{self.url}/queue", timeout=60).json()["queue_running"])
 
 
 @contextlib.contextmanager

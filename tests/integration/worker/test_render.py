@@ -96,7 +96,7 @@ async def test_nonsense_is_no_answer() -> None:
 @contextlib.asynccontextmanager
 async def _client(silent: SilentComfyUI) -> AsyncIterator[ComfyUI]:
     app = Starlette(routes=[Route("/{path:path}", silent.answer, methods=["GET", "POST"])])
-    async with serving(app) as url, httpx.AsyncClient() as http:
+    async with serving(app) as url, httpx.AsyncClient(timeout=60) as http:
         yield ComfyUI(http, url)
 
 

@@ -33,14 +33,14 @@ def incoming(tmp_path: Path) -> list[Path]:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return condition()
 
 
 def get(store: DiskObjectStore, base_url: str, key: str, **headers: str) -> httpx.Response:
-    return httpx.get(base_url + store.sign_get(key, expires_seconds=60).url, headers=headers)
+    return httpx.get(base_url + store.sign_get(key, expires_seconds=60).url, headers=headers, timeout=60)
 
 
 @pytest.mark.parametrize("content_type", ["video/mp4", "image/png", "image/gif", "audio/mpeg"])
@@ -87,7 +87,9 @@ def test_a_part_is_given_only_of_the_version_that_was_asked_for(store: DiskObjec
 
 
 def test_an_unknown_bucket_is_refused_like_a_wrong_signature(store: DiskObjectStore, base_url: str) -> None:
-    answer = httpx.get(base_url + store.sign_get("a", expires_seconds=60).url.replace("/bucket/", "/other/"))
+    answer = httpx.get(
+        base_url + store.sign_get("a", expires_seconds=60).url.replace("/bucket/", "/other/"), timeout=60
+    )
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "signature_invalid")
 
 
@@ -134,7 +136,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_object(store: DiskObjectStore, b
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, limits[1]))  # a write beyond it fails as on a full disk
     try:
-        answer = httpx.put(base_url + signed.url, headers=signed.headers, content=b"x" * 3 * MIB)
+        answer = httpx.put(base_url + signed.url, headers=signed.headers, content=b"x" * 3 * MIB, timeout=60)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage_full")

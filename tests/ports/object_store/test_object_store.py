@@ -125,7 +125,7 @@ def test_a_part_of_an_object_can_be_read(target: Target, wanted: str, content: b
 def test_a_download_has_the_name_that_was_asked_for(target: Target) -> None:
     target.store.write("a", b"x", content_type="video/mp4")
     signed = target.store.sign_get("a", expires_seconds=60, filename='ünï "x".mp4')
-    disposition = httpx.get(target.url(signed)).headers["content-disposition"]
+    disposition = httpx.get(target.url(signed), timeout=60).headers["content-disposition"]
     assert disposition.endswith("filename*=UTF-8''%C3%BCn%C3%AF%20%22x%22.mp4")
 
 
@@ -161,7 +161,7 @@ def expired(target: Target) -> httpx.Response:
     """Use a URL until it is refused, or for two seconds after its end."""
     signed = target.store.sign_get("a", expires_seconds=1)
     while True:
-        answer = httpx.get(target.url(signed))
+        answer = httpx.get(target.url(signed), timeout=60)
         if not answer.is_success or datetime.now(UTC) > signed.expires_at + timedelta(seconds=2):
             return answer
         time.sleep(0.1)
@@ -175,20 +175,22 @@ def refusals(target: Target) -> dict[str, httpx.Response]:
     signed = target.store.sign_put("a", expires_seconds=60, content_type=TEXT, size=4)
     write = target.url(signed)
     return {
-        "another method": httpx.put(read, content=b"evil", headers=signed.headers),
-        "reading by a URL for writing": httpx.get(write),
-        "another key": httpx.get(read.replace("/a?", "/b?")),
-        "writing another key": httpx.put(write.replace("/a?", "/b?"), content=b"evil", headers=signed.headers),
-        "a later expiry": httpx.get(read.replace("xpires=", "xpires=9")),
-        "another file name": httpx.get(read.replace("a.txt", "b.txt")),
-        "another type": httpx.put(write, content=b"evil", headers={"Content-Type": "text/html"}),
-        "no type": httpx.put(write, content=b"evil"),
-        "more bytes": httpx.put(write, content=b"evils", headers=signed.headers),
-        "fewer bytes": httpx.put(write, content=b"bad", headers=signed.headers),
-        "no signature": httpx.get(read.split("?")[0]),
+        "another method": httpx.put(read, content=b"evil", headers=signed.headers, timeout=60),
+        "reading by a URL for writing": httpx.get(write, timeout=60),
+        "another key": httpx.get(read.replace("/a?", "/b?"), timeout=60),
+        "writing another key": httpx.put(
+            write.replace("/a?", "/b?"), content=b"evil", headers=signed.headers, timeout=60
+        ),
+        "a later expiry": httpx.get(read.replace("xpires=", "xpires=9"), timeout=60),
+        "another file name": httpx.get(read.replace("a.txt", "b.txt"), timeout=60),
+        "another type": httpx.put(write, content=b"evil", headers={"Content-Type": "text/html"}, timeout=60),
+        "no type": httpx.put(write, content=b"evil", timeout=60),
+        "more bytes": httpx.put(write, content=b"evils", headers=signed.headers, timeout=60),
+        "fewer bytes": httpx.put(write, content=b"bad", headers=signed.headers, timeout=60),
+        "no signature": httpx.get(read.split("?")[0], timeout=60),
         "an expired URL": expired(target),
-        "deleting by a URL for reading": httpx.delete(read),
-        "deleting by a URL for writing": httpx.delete(write, headers=signed.headers),
+        "deleting by a URL for reading": httpx.delete(read, timeout=60),
+        "deleting by a URL for writing": httpx.delete(write, headers=signed.headers, timeout=60),
     }
 
 

@@ -119,7 +119,9 @@ def test_a_parts_url_is_good_for_that_part_only(target: Target, change: dict[str
     if not change.keys() & set(url.params):
         return
     changed = url.copy_with(query=urlencode({**dict(url.params), **change}).encode())
-    assert httpx.put(changed, content=bytes_of(upload, 1), headers={"Content-Type": TYPE}).status_code == 403
+    assert (
+        httpx.put(changed, content=bytes_of(upload, 1), headers={"Content-Type": TYPE}, timeout=60).status_code == 403
+    )
 
 
 def test_ranges_are_read(target: Target) -> None:

@@ -50,7 +50,7 @@ def client_of(server: S3Server, secret: str) -> Any:
 
 
 def counts(server: S3Server) -> Any:
-    return json.loads(httpx.get(f"{server.url}/_counts").content)
+    return json.loads(httpx.get(f"{server.url}/_counts", timeout=60).content)
 
 
 def test_objects_are_listed_and_read(client: Any) -> None:
@@ -87,5 +87,5 @@ def test_bytes_that_left_are_counted_by_object(server: S3Server, client: Any) ->
     client.get_object(Bucket="models", Key="assets/lora/one")["Body"].read()
     client.head_object(Bucket="models", Key="assets/lora/one")
     assert counts(server) == {"models/assets/lora/one": {"gets": 2, "bytes": len(BODY) + 10}}
-    assert httpx.delete(f"{server.url}/_counts").status_code == 204
+    assert httpx.delete(f"{server.url}/_counts", timeout=60).status_code == 204
     assert counts(server) == {}

@@ -115,14 +115,14 @@ def test_ctrl_c_leaves_an_upload_that_goes_on(library: FakeLibrary, run: Run, in
     def hold(number: int) -> None:
         if number > 4:
             some_came.set()
-            may_go_on.wait(20)
+            may_go_on.wait(60)
 
     library.on_put = hold
     process = _start(library, str(ink))
     try:
-        assert some_came.wait(20)
+        assert some_came.wait(60)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
+        _, told = process.communicate(timeout=60)
     finally:
         process.kill()
         may_go_on.set()
@@ -141,9 +141,9 @@ def test_ctrl_c_while_the_server_verifies_says_that_it_goes_on(library: FakeLibr
     library.looks_to_verify = 10_000
     process = _start(library, str(ink))
     try:
-        assert library.was_looked_at.wait(20)
+        assert library.was_looked_at.wait(60)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
+        _, told = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
@@ -156,7 +156,7 @@ def test_a_terminal_is_asked_before_many_files_are_added(library: FakeLibrary, i
     try:
         process = _start(library, str(ink.parent), stdin=terminal)
         os.write(controller, b"n\n")
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=60)
     finally:
         os.close(controller)
         os.close(terminal)

@@ -78,7 +78,7 @@ def test_a_file_arrives_whole_over_a_few_connections_that_are_kept(
 
 
 def test_parts_are_sent_at_the_same_time(plane: LibraryPlane, library: FakeLibrary, file: Path) -> None:
-    together = threading.Barrier(4, timeout=20)
+    together = threading.Barrier(4, timeout=60)
 
     def wait(number: int) -> None:
         if number <= 8:

@@ -46,8 +46,8 @@ def test_a_server_that_checks_signatures_opens_the_urls_of_an_s3_source(tmp_path
         client.put_object(Bucket="models", Key=KEY, Body=b"0123456789")
         url = S3Source("models", endpoint_url=endpoint).locate(KEY).url
         assert url is not None
-        assert httpx.get(url, headers={"Range": "bytes=2-4"}).content == b"234"
-        assert httpx.get(url.replace("Signature=", "Signature=0")).status_code == 403
+        assert httpx.get(url, headers={"Range": "bytes=2-4"}, timeout=60).content == b"234"
+        assert httpx.get(url.replace("Signature=", "Signature=0"), timeout=60).status_code == 403
 
 
 def test_a_url_is_signed_once_and_used_again(credentials: None) -> None:

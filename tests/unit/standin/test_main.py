@@ -27,11 +27,11 @@ def test_it_says_where_it_listens_and_ends_in_peace_in_the_middle_of_a_prompt(
         match = re.search(r"http://127\.0\.0\.1:\d+", line)
         assert match is not None, line
         assert "not ComfyUI" in line
-        posted = httpx.post(f"{match[0]}/prompt", json={"prompt": graphs.long()})
+        posted = httpx.post(f"{match[0]}/prompt", json={"prompt": graphs.long()}, timeout=60)
         assert posted.status_code == 200
-        assert httpx.get(f"{match[0]}/prompt").json() == {"exec_info": {"queue_remaining": 1}}
+        assert httpx.get(f"{match[0]}/prompt", timeout=60).json() == {"exec_info": {"queue_remaining": 1}}
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stdout.read() == ""
 
 

@@ -155,7 +155,7 @@ def test_a_fetch_is_stopped_from_another_thread(shelf: Shelf) -> None:
     def stop_at_the_third(_key: str) -> None:
         if len(shelf.located) == 3:
             stopping.start()
-            assert reached.wait(10)
+            assert reached.wait(60)
 
     def stop() -> None:
         fetcher.stop(FleetError("enough"))

@@ -56,7 +56,7 @@ def test_threads_that_bring_ranges_at_once_agree(tmp_path: Path) -> None:
             stream = ObjectStream(partial, lambda _buffer: None)
 
             def bring(index: int, stream: ObjectStream = stream, buffer: list[mmap.mmap] = buffers) -> None:
-                start.wait(10)  # noqa: B023 - the threads end in this round
+                start.wait(60)  # noqa: B023 - the threads end in this round
                 whole.append(stream.arrived(index, buffer[index]))  # noqa: B023
 
             threads = [threading.Thread(target=bring, args=(index,)) for index in range(4)]
