@@ -132,7 +132,10 @@ def has_ended(pid: int) -> bool:
     """Wait until a process that nobody here may wait for is over."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
             return True
         time.sleep(0.01)
     return False
