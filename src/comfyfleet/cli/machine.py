@@ -117,6 +117,26 @@ def status(root: RootOption = None, store: StoreOption = None, as_json: JsonOpti
     _print(document, lines, as_json=as_json)
 
 
+@app.command()
+def boot(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring this machine to what its fleet points to, and start its services, as at every start of the machine.
+
+    Its settings are those of /opt/worker/boot.env; boot.sh beside it reads them.
+    """
+    from comfyfleet.cli import machine_boot  # noqa: PLC0415
+    from comfyfleet.machine.boot.settings import BootSettings  # noqa: PLC0415
+
+    settings = BootSettings.load()
+    if dry_run:
+        document, lines = machine_boot.show_plan(settings)
+    else:
+        document, lines = machine_boot.boot(settings, is_quiet=as_json), []
+    _print(document, lines, as_json=as_json)
+
+
 def _print(document: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False))

@@ -23,6 +23,10 @@ EXIT_CODE_OF: Final = MappingProxyType(
         "apply_running": 7,
         "requirements_failed": 8,
         "restart_failed": 9,
+        "service_failed": 9,
+        "parameter_missing": 10,
+        "pointer_invalid": 10,
+        "secret_refused": 10,
     }
 )
 """By an error's code; any other error is 1."""
@@ -30,7 +34,8 @@ EXIT_CODE_OF: Final = MappingProxyType(
 MACHINE_EXIT_CODES_HELP: Final = (
     "[bold]Exit codes:[/bold] 0 done · 1 failed, or verify found a difference · 2 wrong usage · 3 the store refuses · "
     "4 the store does not answer · 5 the bundle or its bytes are wrong · 6 the disk is full or refuses · "
-    "7 another command works here · 8 packages of custom nodes failed · 9 ComfyUI did not start again · 130 interrupted"
+    "7 another command works here · 8 packages of custom nodes failed · 9 a service did not start · "
+    "10 a parameter is missing or wrong · 130 interrupted"
 )
 
 

@@ -17,10 +17,11 @@ _ERASE: Final = "\r\x1b[K"
 
 
 class Teller:
-    """Passes on what happens; a context manager, for it keeps the log open."""
+    """Passes on what happens; a context manager, for it keeps the log open. `lines` is what it noted."""
 
     def __init__(self, settings: MachineSettings, *, is_quiet: bool, stream: TextIO | None = None) -> None:
         self.report = Report(self._say, self._progress)
+        self.lines: list[str] = []
         self._settings = settings
         self._is_quiet = is_quiet
         self._stream = stream or sys.stderr
@@ -78,11 +79,12 @@ class Teller:
             self._is_quiet = True
 
     def _note(self, line: str) -> None:
+        lines = [f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {part}" for part in line.splitlines()]
+        self.lines += lines
         if self._log is None:
             return
         try:
-            for part in line.splitlines():
-                self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {part}\n")
+            self._log.writelines(f"{one}\n" for one in lines)
             self._log.flush()
         except OSError as error:  # a log on a full disk must not end what it tells of
             with suppress(OSError):
