@@ -30,6 +30,14 @@ if [ -z "${WORKER_ID:-}" ]; then
     export WORKER_ID
 fi
 
+# Its logs go to the fleet's log group, where CloudWatch's agent is on the image.
+agent=/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl
+if [ -z "$root" ] && [ -x "$agent" ]; then
+    sed "s|@LOG_GROUP@|/comfyfleet/$STAGE/$FLEET_SLUG|" /opt/worker/share/cloudwatch-agent.json >/run/comfyfleet-agent.json
+    "$agent" -a fetch-config -m ec2 -s -c file:/run/comfyfleet-agent.json >/dev/null 2>&1 ||
+        say "the CloudWatch agent did not start: logs stay on this machine"
+fi
+
 program=$(command -v "${COMFYFLEET_BIN:-comfyfleet}") || {
     say "comfyfleet is not on the PATH; set COMFYFLEET_BIN to it"
     exit 127

@@ -203,7 +203,7 @@ finds a machine whose launch was cut off."""
 COMFYUI_PORT: Final = 8188
 
 BASE_IMAGE_PARAMETER: Final = (
-    "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
+    "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 )
 """AWS's own parameter of the image that fleets' images are made of.
 

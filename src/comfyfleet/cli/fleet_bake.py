@@ -34,6 +34,9 @@ Folder = Annotated[
 Wheel = Annotated[
     Path | None, typer.Option("--wheel", metavar="FILE", help="comfyfleet's wheel; else the newest in dist.")
 ]
+Requirements = Annotated[
+    Path, typer.Option("--requirements", metavar="FILE", help="Lock of what a worker needs, with hashes.")
+]
 Revision = Annotated[
     str | None, typer.Option("--revision", metavar="SHA", help="Git revision for the image's tags; else HEAD.")
 ]
@@ -52,6 +55,7 @@ def bake(
     keep: Annotated[int, typer.Option("--keep", min=1, help="How many images to keep.")] = DEFAULT_KEEP,
     folder: Folder = Path("infrastructure/machine"),
     wheel: Wheel = None,
+    requirements: Requirements = Path("requirements/worker.txt"),
     revision: Revision = None,
     region: Region = None,
     dry_run: DryRun = False,
@@ -68,7 +72,7 @@ def bake(
         stage=stage,
         fleet_slug=slug,
         bundle=bundle_id(context, bundle) if bundle else _active_bundle(cloud, stage, slug),
-        package=build_package(folder, wheel or newest_wheel(Path("dist"))),
+        package=build_package(folder, wheel or newest_wheel(Path("dist")), requirements),
         revision=revision or _head(),
         models_bucket=bucket or None,
         base=base,

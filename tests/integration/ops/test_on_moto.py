@@ -36,6 +36,8 @@ def order(site: Site, tmp_path: Path) -> BakeOrder:
     (tmp_path / "machine" / "install.sh").write_text(INSTALLER)
     wheel = tmp_path / "comfyfleet-1-py3-none-any.whl"
     wheel.write_bytes(b"a wheel")
+    lock = tmp_path / "worker.txt"
+    lock.touch()
     site.cloud.bucket(site.bucket).write(names.manifest_key(BUNDLE), b'{"assets": []}', content_type="application/json")
     site.commands.programs |= {
         "curl": FETCH,
@@ -46,7 +48,7 @@ def order(site: Site, tmp_path: Path) -> BakeOrder:
         stage=site.stage,
         fleet_slug=FLEET,
         bundle=BUNDLE,
-        package=build_package(tmp_path / "machine", wheel),
+        package=build_package(tmp_path / "machine", wheel, lock),
         revision="abc",
         base=site.image_id,
         instance_types=(TYPE,),

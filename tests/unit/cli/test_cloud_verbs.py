@@ -137,6 +137,8 @@ def test_a_machine_of_another_stage_is_wrong_usage(command: Command, memory: Mem
 def test_a_bake_is_planned_with_the_active_bundle(command: Command, memory: MemoryCloud, tmp_path: Path) -> None:
     (tmp_path / "machine").mkdir()
     (tmp_path / "machine" / "install.sh").touch()
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "worker.txt").touch()
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist" / "comfyfleet-1-py3-none-any.whl").touch()
     arguments = ("fleets", "bake", FLEET, "--machine-folder", "machine", "--revision", "abc")

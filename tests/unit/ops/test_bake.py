@@ -38,12 +38,14 @@ def package_folder(tmp_path: Path) -> Path:
     (tmp_path / "installer").mkdir()
     (tmp_path / "installer" / "install.sh").write_text(INSTALLER)
     (tmp_path / "comfyfleet-0.1.0-py3-none-any.whl").write_bytes(b"a wheel")
+    (tmp_path / "worker.txt").touch()
     return tmp_path
 
 
 @pytest.fixture
 def order(memory: MemoryCloud, package_folder: Path) -> BakeOrder:
-    package = build_package(package_folder / "installer", package_folder / "comfyfleet-0.1.0-py3-none-any.whl")
+    wheel = package_folder / "comfyfleet-0.1.0-py3-none-any.whl"
+    package = build_package(package_folder / "installer", wheel, package_folder / "worker.txt")
     manifest = {"assets": [{"size": 6_000_000_000}, {}]}
     store = memory.bucket(BUCKET)
     store.write(names.manifest_key(BUNDLE), json.dumps(manifest).encode(), content_type="application/json")

@@ -30,20 +30,31 @@ def test_the_same_files_give_the_same_package(tmp_path: Path) -> None:
     (folder / "install.sh").write_text("true")
     (folder / "units" / "a.service").write_text("[Unit]")
     wheel.write_bytes(b"wheel")
-    first = build_package(folder, wheel)
-    assert build_package(folder, wheel) == first
+    lock = tmp_path / "lock.txt"
+    lock.write_text("httpx==1")
+    first = build_package(folder, wheel, lock)
+    assert build_package(folder, wheel, lock) == first
     with tarfile.open(fileobj=io.BytesIO(first.content)) as archive:
         modes = {member.name: member.mode for member in archive.getmembers()}
-    assert modes == {"machine/install.sh": 0o755, "machine/units/a.service": 0o644, wheel.name: 0o644}
+    assert modes == {
+        "machine/install.sh": 0o755,
+        "machine/units/a.service": 0o644,
+        "machine/worker.txt": 0o644,
+        wheel.name: 0o644,
+    }
     assert newest_wheel(tmp_path) == wheel
 
 
 def test_what_lacks_for_a_package_is_named(tmp_path: Path) -> None:
     with pytest.raises(TargetInvalid, match=r"install\.sh"):
-        build_package(tmp_path, tmp_path / "a.whl")
+        build_package(tmp_path, tmp_path / "a.whl", tmp_path / "lock.txt")
     (tmp_path / "install.sh").touch()
     with pytest.raises(TargetInvalid, match=r"a\.whl"):
-        build_package(tmp_path, tmp_path / "a.whl")
+        build_package(tmp_path, tmp_path / "a.whl", tmp_path / "lock.txt")
+    (tmp_path / "a.whl").touch()
+    with pytest.raises(TargetInvalid, match=r"lock\.txt"):
+        build_package(tmp_path, tmp_path / "a.whl", tmp_path / "lock.txt")
+    (tmp_path / "a.whl").unlink()
     with pytest.raises(TargetInvalid, match="no wheel"):
         newest_wheel(tmp_path)
 

@@ -1,4 +1,4 @@
-"""What a machine is provisioned with: the folder of its installer, and our program as a wheel, in one archive."""
+"""What a machine is provisioned with, in one archive: its installer's folder, our wheel, and the lock of its needs."""
 
 import gzip
 import io
@@ -11,6 +11,7 @@ from typing import Final
 from comfyfleet.ops.errors import TargetInvalid
 
 INSTALLER: Final = "install.sh"
+REQUIREMENTS: Final = "worker.txt"
 _MAX_BYTES: Final = 200_000_000
 
 
@@ -23,18 +24,24 @@ class Package:
     wheel: str
 
 
-def build_package(folder: Path, wheel: Path) -> Package:
-    """Return the package of an installer's folder and a wheel; raise `TargetInvalid` when one is not there."""
+def build_package(folder: Path, wheel: Path, requirements: Path) -> Package:
+    """Return the package of an installer's folder, a wheel, and the lock of what the wheel needs.
+
+    Raises:
+        TargetInvalid: One of them is not there, or they are too large.
+    """
     if not (folder / INSTALLER).is_file():
         raise TargetInvalid(
             f"There is no {folder / INSTALLER}.", hint="Run it in a checkout, or give --machine-folder."
         )
     if wheel.suffix != ".whl" or not wheel.is_file():
         raise TargetInvalid(f"There is no wheel {wheel}.", hint="Build it: pip wheel --no-deps -w dist .")
+    if not requirements.is_file():
+        raise TargetInvalid(f"There is no {requirements}.", hint="Run it in a checkout, or give --requirements.")
     files = [(f"machine/{path.relative_to(folder).as_posix()}", path) for path in sorted(folder.rglob("*"))]
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
-        for name, path in [*files, (wheel.name, wheel)]:
+        for name, path in [*files, (f"machine/{REQUIREMENTS}", requirements), (wheel.name, wheel)]:
             if path.is_file():
                 _add(tar, name, path)
     content = buffer.getvalue()
