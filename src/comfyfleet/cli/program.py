@@ -61,7 +61,12 @@ def worker() -> None:
     from comfyfleet.worker.main import run  # noqa: PLC0415
     from comfyfleet.worker.settings import WorkerSettings  # noqa: PLC0415
 
-    raise typer.Exit(run(WorkerSettings.load()))
+    settings = WorkerSettings.load()
+    if settings.asg_name is None:
+        raise typer.Exit(run(settings))
+    from comfyfleet.cloud.aws.groups import AutoScalingGroups  # noqa: PLC0415 - boto3, for machines of a group only
+
+    raise typer.Exit(run(settings, AutoScalingGroups()))
 
 
 @comfyui_app.command("install", epilog=examples("comfyfleet comfyui install --dry-run", "comfyfleet comfyui install"))

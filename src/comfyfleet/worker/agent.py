@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.protocol.worker import DeregisterRequest, LeasedJob, PollRequest
 from comfyfleet.worker.backoff import Backoff
 from comfyfleet.worker.bootstrap import join_fleet, wait_for_comfyui
 from comfyfleet.worker.errors import ComfyUIUnreachable
-from comfyfleet.worker.pipeline import STOP_REASON, run_job
+from comfyfleet.worker.pipeline import STOP_REASON, put_back
 from comfyfleet.worker.reporting import Reporter
+from comfyfleet.worker.running_jobs import RunningJobs
 from comfyfleet.worker.tools import Tools
+from comfyfleet.worker.watch import Watch
 
 log = logging.getLogger(__name__)
 
-_LEAVE_SECONDS: Final = 7.0
 _DEREGISTER_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 5.0
 _TOKEN_ENDED: Final = frozenset({401, 403})
 
 
@@ -25,29 +28,88 @@ class Agent:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._jobs = RunningJobs(tools, self._on_change)
+        self._watch = _watch(tools, self._jobs)
         self._backoff = Backoff(tools.settings.poll_interval_seconds)
         self._worker_id = tools.settings.worker_id
         self._reporter = Reporter(tools)
-        self._reporting: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
-        """Lease and render until cancelled; then put back what is unfinished and deregister.
+        """Lease and render until cancelled or until the machine goes; then put back what is unfinished and deregister.
 
         Raises:
             Refused: The control plane does not let this worker in.
         """
         try:
             await self._join()
-            self._reporting = asyncio.create_task(self._reporter.run(), name="reporter")
-            while True:
-                await self._wait_for_room()
-                await wait_for_comfyui(self._tools.comfyui)  # or its jobs would fail one after the other
-                job = await self._lease()
-                if job is not None:
-                    self._start(job)
+            self._beside.append(asyncio.create_task(self._reporter.run(), name="reporter"))
+            if self._watch is not None:
+                self._beside.append(asyncio.create_task(self._watch.run(), name="watch"))
+            await self._work()
+            await self._jobs.wait_for_all()
         finally:
             await self._leave()
+        await self._go()
+
+    async def _work(self) -> None:
+        """Lease and start jobs until the machine is to go."""
+        while (
+            await self._before_departure(self._jobs.wait_for_room())
+            # Without ComfyUI jobs would fail one after the other.
+            and await self._before_departure(wait_for_comfyui(self._tools.comfyui))
+        ):
+            if self._watch is not None and self._watch.notice is not None:
+                await self._before_departure(asyncio.sleep(self._tools.settings.poll_interval_seconds))
+                continue
+            job = await self._lease_or_depart()
+            if job is not None:
+                self._jobs.start(job)
+
+    async def _before_departure(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do something unless the machine is to go before it is done; return whether it was done."""
+        if self._watch is None:
+            await work
+            return True
+        doing, departing = asyncio.ensure_future(work), asyncio.ensure_future(self._watch.departing.wait())
+        try:
+            await asyncio.wait({doing, departing}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done() and not self._watch.departing.is_set():
+                await doing
+                return True
+            return False
+        finally:
+            doing.cancel()
+            departing.cancel()
+            await asyncio.gather(doing, departing, return_exceptions=True)
+
+    async def _lease_or_depart(self) -> LeasedJob | None:
+        """Ask for a job. An answer that is under way when the machine is to go may bring one, which is put back."""
+        asking = asyncio.create_task(self._lease(), name="lease")
+        try:
+            is_done = await self._before_departure(_over(asking))
+            if not is_done:
+                await asyncio.wait({asking}, timeout=self._tools.settings.poll_wait_seconds + _ANSWER_SECONDS)
+            job = await asking if asking.done() else None
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        if job is not None and not is_done:
+            await put_back(self._tools, job, self._reason)
+            return None
+        return job
+
+    async def _go(self) -> None:
+        """Let the group end this machine, and wait for that: a worker that started again would take jobs again."""
+        if self._tools.machine is None:
+            return
+        await self._tools.machine.membership.finish()
+        log.info("this machine goes; nothing is left to do")
+        await asyncio.Event().wait()
+
+    def _on_change(self) -> None:
+        if self._watch is not None:
+            self._watch.wake()
 
     async def _join(self) -> None:
         while True:
@@ -58,10 +120,6 @@ class Agent:
             else:
                 self._worker_id = registration.worker_id
                 return
-
-    async def _wait_for_room(self) -> None:
-        while len(self._jobs) >= self._tools.settings.max_concurrency:
-            await asyncio.wait(self._jobs, return_when=asyncio.FIRST_COMPLETED)
 
     async def _lease(self) -> LeasedJob | None:
         """Ask for a job once; whatever comes in between is followed by a pause."""
@@ -101,30 +159,38 @@ class Agent:
             )
             await self._join()
 
-    def _start(self, job: LeasedJob) -> None:
-        task = asyncio.create_task(run_job(self._tools, job), name=f"job {job.job_id}")
-        self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
-
     async def _leave(self) -> None:
-        for task in self._jobs:
+        await self._jobs.put_all_back(STOP_REASON)
+        for task in self._beside:
             task.cancel()
-        if self._jobs:
-            await asyncio.wait(self._jobs, timeout=_LEAVE_SECONDS)
-        if self._reporting is not None:
-            self._reporting.cancel()
-            await asyncio.gather(self._reporting, return_exceptions=True)
-            await self._reporter.last_words()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+        await self._reporter.last_words()
         if self._tools.api.is_registered:
             await self._deregister()
+
+    @property
+    def _reason(self) -> str:
+        notice = self._watch.notice if self._watch else None
+        return notice.kind if notice is not None and notice.is_departure else STOP_REASON
 
     async def _deregister(self) -> None:
         try:
             async with asyncio.timeout(_DEREGISTER_SECONDS):
-                await self._tools.api.deregister(DeregisterRequest(reason=STOP_REASON))
+                await self._tools.api.deregister(DeregisterRequest(reason=self._reason))
         except Refused as error:
             log.warning("not deregistered: %s", error.message)
         except (Unreachable, TimeoutError) as error:
             log.warning("not deregistered, the control plane does not answer: %s", str(error) or "no answer in time")
         else:
             log.info("deregistered")
+
+
+def _watch(tools: Tools, jobs: RunningJobs) -> Watch | None:
+    if tools.machine is None:
+        return None
+    return Watch(tools.machine, jobs, look_seconds=tools.settings.notice_interval_seconds)
+
+
+async def _over(task: asyncio.Task[Any]) -> None:
+    """Wait until a task is over; being cancelled leaves it alone."""
+    await asyncio.wait({task})

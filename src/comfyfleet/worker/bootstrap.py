@@ -3,20 +3,31 @@
 import asyncio
 import logging
 import socket
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from comfyfleet.client.errors import Refused, Unreachable
 from comfyfleet.protocol.worker import RegisterRequest, Registration
 from comfyfleet.worker.backoff import Backoff
+from comfyfleet.worker.cloud_machine import CloudMachine
 from comfyfleet.worker.comfyui.client import ComfyUI
 from comfyfleet.worker.delivery import is_passing
 from comfyfleet.worker.errors import ComfyUIUnreachable
+from comfyfleet.worker.metadata import MetadataUnreachable
 from comfyfleet.worker.settings import WorkerSettings
 from comfyfleet.worker.tools import Tools
 
 log = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_COMPLAINTS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class MachineKind:
+    """What this machine is in its cloud, as far as that is known."""
+
+    capacity_type: Literal["spot", "on-demand"] | None = None
+    instance_type: str | None = None
 
 
 async def join_fleet(tools: Tools) -> Registration:
@@ -27,7 +38,9 @@ async def join_fleet(tools: Tools) -> Registration:
     """
     await wait_for_comfyui(tools.comfyui)
     await withdraw_leftovers(tools)
-    request = _request(tools.settings, await capabilities(tools.comfyui, tools.settings))
+    found = await capabilities(tools.comfyui, tools.settings)
+    kind = await machine_kind(tools.machine) if tools.machine else MachineKind()
+    request = _request(tools.settings, found, kind)
     registration = await _register(tools, request)
     log.info(
         "registered as %s in fleet %s of stage %s; it serves: %s",
@@ -84,7 +97,19 @@ async def withdraw_leftovers(tools: Tools) -> None:
             await tools.comfyui.withdraw(prompt_id)
 
 
-def _request(settings: WorkerSettings, found: dict[str, Any]) -> RegisterRequest:
+async def machine_kind(machine: CloudMachine) -> MachineKind:
+    """Return what the metadata service says this machine is; nothing where it does not answer."""
+    try:
+        life = await machine.metadata.read("meta-data/instance-life-cycle")
+        instance_type = await machine.metadata.read("meta-data/instance-type")
+    except MetadataUnreachable as error:
+        log.warning("what kind of machine this is is not known: %s", error)
+        return MachineKind()
+    known: Literal["spot", "on-demand"] | None = "spot" if life == "spot" else "on-demand" if life else None
+    return MachineKind(known, instance_type and instance_type[:64])
+
+
+def _request(settings: WorkerSettings, found: dict[str, Any], kind: MachineKind) -> RegisterRequest:
     return RegisterRequest(
         worker_id=settings.worker_id,
         fleet_slug=settings.fleet_slug,
@@ -92,6 +117,8 @@ def _request(settings: WorkerSettings, found: dict[str, Any]) -> RegisterRequest
         display_name=socket.gethostname(),
         capabilities=found,
         max_concurrency=settings.max_concurrency,
+        capacity_type=kind.capacity_type,
+        instance_type=kind.instance_type,
         registration_source=settings.registration_source,
     )
 

@@ -22,11 +22,15 @@ _NEWS_FRACTION: Final = 0.2
 
 
 class Pulse:
-    """What the heartbeats of one job tell: its last progress. While it is delivered, only `complete` may end it."""
+    """What the heartbeats of one job tell: its last progress. While it is delivered, only `complete` may end it.
+
+    `stop_reason` is set before the job's task is cancelled, and tells why it is put back.
+    """
 
     def __init__(self) -> None:
         self.progress: Progress | None = None
         self.is_delivering = False
+        self.stop_reason: str | None = None
         self._has_news = asyncio.Event()
         self._news_seconds = _FIRST_NEWS_SECONDS
 

@@ -13,10 +13,14 @@ import httpx
 from comfyfleet import __version__
 from comfyfleet.client.errors import Refused
 from comfyfleet.client.worker import WorkerApi
+from comfyfleet.cloud.fleet_ports import Groups
 from comfyfleet.worker.agent import Agent
+from comfyfleet.worker.cloud_machine import CloudMachine
 from comfyfleet.worker.comfyui.client import ComfyUI
 from comfyfleet.worker.comfyui.process import ComfyUIProcess
 from comfyfleet.worker.log_buffer import keeping_log
+from comfyfleet.worker.membership import Membership
+from comfyfleet.worker.metadata import Metadata
 from comfyfleet.worker.settings import WorkerSettings
 from comfyfleet.worker.shutdown import run_until_signalled
 from comfyfleet.worker.tools import Tools
@@ -31,14 +35,17 @@ _COMFYUI_TIMEOUT: Final = httpx.Timeout(30, connect=5)
 _STORAGE_TIMEOUT: Final = httpx.Timeout(60, connect=10)
 
 
-def run(settings: WorkerSettings) -> int:
-    """Run the worker until SIGTERM or SIGINT; return the exit code: 0, or 1 when the control plane lets it not in."""
+def run(settings: WorkerSettings, groups: Groups | None = None) -> int:
+    """Run the worker until SIGTERM or SIGINT; return the exit code: 0, or 1 when the control plane lets it not in.
+
+    `groups` is what a machine that belongs to one, by the settings, answers to.
+    """
     _log_to_stderr()
-    return asyncio.run(_run(settings))
+    return asyncio.run(_run(settings, groups))
 
 
 @asynccontextmanager
-async def equipped(settings: WorkerSettings) -> AsyncIterator[Tools]:
+async def equipped(settings: WorkerSettings, groups: Groups | None = None) -> AsyncIterator[Tools]:
     """Make a worker's tools, with a ComfyUI started when the settings say how; end all of it afterwards."""
     await asyncio.to_thread(_clear, settings.work_directory)
     with keeping_log([settings.fleet_secret.get_secret_value()]) as log_buffer:
@@ -54,13 +61,14 @@ async def equipped(settings: WorkerSettings) -> AsyncIterator[Tools]:
                 comfyui=ComfyUI(local, settings.comfyui_base_url),
                 process=_process(settings),
                 log_buffer=log_buffer,
+                machine=_machine(settings, local, groups),
             )
             async with _running(tools.process):
                 yield tools
 
 
-async def _run(settings: WorkerSettings) -> int:
-    async with equipped(settings) as tools:
+async def _run(settings: WorkerSettings, groups: Groups | None) -> int:
+    async with equipped(settings, groups) as tools:
         log.info("comfyfleet worker %s, %s, fleet %s", __version__, settings.worker_id, settings.fleet_slug)
         at_once = tools.process.kill if tools.process else _nothing
         try:
@@ -89,6 +97,15 @@ def _process(settings: WorkerSettings) -> ComfyUIProcess | None:
     if settings.comfyui_start_command is None:
         return None
     return ComfyUIProcess(settings.comfyui_start_command, settings.work_directory / COMFYUI_LOG)
+
+
+def _machine(settings: WorkerSettings, local: httpx.AsyncClient, groups: Groups | None) -> CloudMachine | None:
+    if settings.asg_name is None or groups is None:
+        return None
+    return CloudMachine(
+        Metadata(local, settings.aws_ec2_metadata_service_endpoint),
+        Membership(groups, settings.asg_name, settings.worker_id),
+    )
 
 
 def _clear(folder: Path) -> None:

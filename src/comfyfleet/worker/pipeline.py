@@ -52,14 +52,13 @@ _LAST_WORD_SECONDS: Final = 3.0
 _MOST_CHARACTERS: Final = 8000
 
 
-async def run_job(tools: Tools, job: LeasedJob) -> None:
+async def run_job(tools: Tools, job: LeasedJob, pulse: Pulse) -> None:
     """Render one leased job and tell the control plane how it ended.
 
     When the task is cancelled, the job is put back untouched, unless its completion was already being told: then
     the control plane knows best, and what it did not hear of it puts back itself when the worker deregisters.
     What else goes wrong is told as a failure, and nothing but the cancellation is raised.
     """
-    pulse = Pulse()
     interval = tools.settings.heartbeat_interval_seconds
     log.info("job %d, attempt %d: leased", job.job_id, job.attempt)
     try:
@@ -73,7 +72,7 @@ async def run_job(tools: Tools, job: LeasedJob) -> None:
         if pulse.is_delivering:
             log.info("job %d: stopped after its completion was sent", job.job_id)
         else:
-            await _put_back(tools, job)
+            await put_back(tools, job, pulse.stop_reason or STOP_REASON)
         raise
     except Exception:
         log.exception("job %d: an error in the worker's own code", job.job_id)
@@ -142,9 +141,10 @@ async def _fail(tools: Tools, job: LeasedJob, error: FleetError) -> None:
     await _tell(job, lambda: tools.api.fail(request), _FAIL_PATIENCE_SECONDS)
 
 
-async def _put_back(tools: Tools, job: LeasedJob) -> None:
+async def put_back(tools: Tools, job: LeasedJob, reason: str) -> None:
+    """Put a job back untouched, so that another worker renders it; the attempt is not counted."""
     log.info("job %d: put back", job.job_id)
-    request = RequeueRequest(**_lease(job).model_dump(), reason=STOP_REASON)
+    request = RequeueRequest(**_lease(job).model_dump(), reason=reason)
     with suppress(TimeoutError):
         async with asyncio.timeout(_REQUEUE_PATIENCE_SECONDS):
             await _tell(job, lambda: tools.api.requeue(request), _REQUEUE_PATIENCE_SECONDS)

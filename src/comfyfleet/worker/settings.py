@@ -32,6 +32,12 @@ class WorkerSettings(BaseSettings):
     fleet_slug: str = Field(min_length=1, max_length=64, description="The fleet to join.")
     fleet_stage: str = Field(default=names.LOCAL_STAGE, min_length=1, max_length=64, description="The fleet's stage.")
     asg_name: str | None = Field(default=None, description="The Auto Scaling group that this machine belongs to.")
+    aws_ec2_metadata_service_endpoint: str = Field(
+        default="http://169.254.169.254", description="Metadata service of a machine that belongs to a group."
+    )
+    notice_interval_seconds: float = Field(
+        default=5, gt=0, le=60, description="Pause between two looks whether a machine of a group is to go."
+    )
     registration_source: Literal["fleet", "dev_node", "local"] = Field(
         default="fleet", description="What kind of machine this is: of a fleet, a developer's, or the local one."
     )

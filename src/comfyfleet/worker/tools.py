@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import httpx
 
 from comfyfleet.client.worker import WorkerApi
+from comfyfleet.worker.cloud_machine import CloudMachine
 from comfyfleet.worker.comfyui.client import ComfyUI
 from comfyfleet.worker.comfyui.process import ComfyUIProcess
 from comfyfleet.worker.log_buffer import LogBuffer
@@ -21,6 +22,7 @@ class Tools:
     comfyui: ComfyUI
     process: ComfyUIProcess | None
     log_buffer: LogBuffer
+    machine: CloudMachine | None = None
 
     @property
     def owner(self) -> dict[str, str]:

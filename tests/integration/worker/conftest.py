@@ -21,6 +21,7 @@ from PIL import Image
 from pydantic import SecretStr
 from tests.integration.worker.plane import FLEET_SECRET, Plane, running_plane, until
 
+from comfyfleet.cloud.fleet_ports import Groups
 from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.processes import dying_with_parent
 from comfyfleet.worker.agent import Agent
@@ -127,9 +128,9 @@ class Crew:
             yield tools
 
     @contextlib.asynccontextmanager
-    async def worker(self, comfyui_url: str, **changes: Any) -> AsyncIterator[Tools]:
+    async def worker(self, comfyui_url: str, groups: Groups | None = None, **changes: Any) -> AsyncIterator[Tools]:
         """Run a worker in this process."""
-        async with equipped(self.settings(comfyui_url, **changes)) as tools:
+        async with equipped(self.settings(comfyui_url, **changes), groups) as tools:
             task = asyncio.create_task(Agent(tools).run())
             try:
                 yield tools

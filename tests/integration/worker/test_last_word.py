@@ -11,6 +11,7 @@ from tests.integration.worker.plane import until
 
 from comfyfleet.client.worker import WorkerApi
 from comfyfleet.protocol.worker import LeasedJob
+from comfyfleet.worker.heartbeat import Pulse
 from comfyfleet.worker.pipeline import run_job
 
 _MOST_STEPS: Final = 200
@@ -61,7 +62,7 @@ async def running(
     job = LeasedJob.model_validate(crew.plane.offer(graph, node_id))
     crew.plane.waiting.clear()
     async with crew.tools(comfyui.url) as tools, httpx.AsyncClient(transport=wire) as http:
-        task = asyncio.create_task(run_job(replace(tools, api=WorkerApi(http, "http://plane")), job))
+        task = asyncio.create_task(run_job(replace(tools, api=WorkerApi(http, "http://plane")), job, Pulse()))
         try:
             yield task
         finally:
