@@ -142,9 +142,12 @@ async def running_control_plane(
     folder: Path,
     **settings: Any,
 ) -> AsyncIterator[ControlPlane]:
-    """Run a control plane that does nothing by itself: see `look_after`. An empty database is prepared."""
+    """Run a control plane; an empty database is prepared.
+
+    It does nothing by itself, see `look_after`, unless it is told how often.
+    """
     clock = TestClock()
-    defaults = {"maintenance_interval_seconds": 3600, "lease_minimum_seconds": 20}
+    defaults = {"maintenance_interval_seconds": 3600, "lease_minimum_seconds": 20}  # arrivals look as often, too
     server_settings = ServerSettings(
         database_url=database_url,
         app_key=SecretStr("a-signing-key-for-tests"),
@@ -157,8 +160,9 @@ async def running_control_plane(
     else:
         password = await _first_start(server_settings)
     wiring = wire(server_settings, clock)
+    has_upkeep = "maintenance_interval_seconds" in settings
     server = uvicorn.Server(
-        uvicorn.Config(create_site(wiring, has_upkeep=False), port=0, log_level="warning", lifespan="on")
+        uvicorn.Config(create_site(wiring, has_upkeep=has_upkeep), port=0, log_level="warning", lifespan="on")
     )
     serving = asyncio.create_task(server.serve())
     while not server.started:

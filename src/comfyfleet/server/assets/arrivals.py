@@ -58,7 +58,9 @@ class Arrivals:
                 self.wake()  # what was brought is to be verified
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), self._wiring.settings.maintenance_interval_seconds)
+                # Not `wait_for`: until Python 3.12 it drops a cancellation that comes together with what it waits for.
+                async with asyncio.timeout(self._wiring.settings.maintenance_interval_seconds):
+                    await wake.wait()
 
     async def _claim(self, state: UploadState) -> AssetUpload | None:
         now = self._wiring.clock()

@@ -90,7 +90,8 @@ class Hold:
     async def _keep(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_done.wait(), _RENEW_SECONDS)
+                async with asyncio.timeout(_RENEW_SECONDS):
+                    await self._is_done.wait()
                 return
             try:
                 await self.change(verified_bytes=self._verified_bytes)
