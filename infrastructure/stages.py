@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -58,6 +58,9 @@ class Stage(BaseModel):
         description="Where people open the site; browsers upload from there.",
     )
     certificate_arn: str | None = Field(default=None, pattern=r"^arn:aws:acm:\S+$", description="For HTTPS.")
+    worker_identity_check: Literal["off", "signature", "group"] = Field(
+        default="off", description="What a machine proves when it registers; needs control_plane/certificates."
+    )
     zones: tuple[str, ...] = Field(default=("a", "b"), min_length=2, description="Letters of availability zones.")
     fleets: tuple[FleetSettings, ...] = Field(min_length=1)
 

@@ -24,6 +24,7 @@ _REPOSITORY: Final = Path(__file__).parents[2]
 _PORT: Final = 8600
 _IN_IMAGE: Final = ("src", "requirements", "pyproject.toml", "README.md", "LICENSE", "infrastructure/control_plane")
 _USER_ID: Final = "10001"
+_CERTIFICATES: Final = "/etc/comfyfleet/certificates"
 
 
 class ComputeStack(Stack):
@@ -111,6 +112,9 @@ class ComputeStack(Stack):
             "STAGE": stage.name,
             "CLOUD": "aws",
             "NAME_PREFIX": stage.prefix,
+            "WORKER_IDENTITY_CHECK": stage.worker_identity_check,
+            "AWS_ACCOUNT_ID": self.account,
+            "AWS_IDENTITY_CERTIFICATES": _CERTIFICATES,
             "IS_HTTPS": "true" if stage.certificate_arn else "false",
             "AWS_BUCKET": data.media.bucket_name,
             "AWS_DEFAULT_REGION": stage.region,

@@ -95,6 +95,8 @@ def test_the_control_plane_has_the_environment_that_it_reads(assembly: Assembly,
         secrets = {one["Name"]: text_of(one["ValueFrom"]) for one in container["Secrets"]}
         assert (environment["STAGE"], environment["CLOUD"]) == (stage, "aws")
         assert environment["COMFYUI_MODELS_DISK"] == "comfyui_models"
+        assert environment["WORKER_IDENTITY_CHECK"] == "off"
+        assert {"AWS_ACCOUNT_ID", "AWS_IDENTITY_CERTIFICATES"} <= environment.keys()
         assert environment["COMFYUI_LOGS_DISK"] == "comfyui_logs"
         assert {"AWS_BUCKET", "COMFYUI_MODELS_BUCKET", "COMFYUI_LOGS_BUCKET"} <= environment.keys()
         assert names.fleet_secret_parameter(stage)[1:] in secrets["COMFYUI_FLEET_SECRET"]

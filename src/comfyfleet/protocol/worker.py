@@ -33,7 +33,10 @@ class WireModel(BaseModel):
 
 
 class RegisterRequest(WireModel):
-    """A worker asks to join its fleet. `worker_id` is the machine's instance id."""
+    """A worker asks to join its fleet. `worker_id` is the machine's instance id.
+
+    `identity` is the machine's identity document, signed by AWS: `dynamic/instance-identity/rsa2048` of its metadata.
+    """
 
     worker_id: str = Field(pattern=WORKER_ID_PATTERN)
     fleet_slug: Text = Field(min_length=1, max_length=64)
@@ -44,6 +47,7 @@ class RegisterRequest(WireModel):
     capacity_type: Literal["spot", "on-demand"] | None = None
     instance_type: Text | None = Field(default=None, max_length=64)
     registration_source: RegistrationSource = "fleet"
+    identity: Text | None = Field(default=None, max_length=16384)
 
 
 class Registration(WireModel):

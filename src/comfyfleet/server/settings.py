@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comfyfleet import names
@@ -33,6 +33,17 @@ class ServerSettings(BaseSettings):
     )
     name_prefix: str = Field(
         default=names.DEFAULT_PREFIX, pattern=r"^[a-z][a-z0-9-]*$", description="What names on AWS begin with."
+    )
+    worker_identity_check: Literal["off", "signature", "group"] = Field(
+        default="off",
+        description="What a machine on AWS proves when it registers: nothing, that AWS has signed which machine of our"
+        " account it is, or that it is in its fleet's group, too.",
+    )
+    aws_account_id: str | None = Field(
+        default=None, pattern=r"^\d{12}$", description="The account whose machines may register."
+    )
+    aws_identity_certificates: Path | None = Field(
+        default=None, description="PEM file, or folder of such, with AWS's RSA-2048 certificates for identities."
     )
     state_folder: Path | None = Field(
         default=None, description="Folder for pointers and figures without a cloud; else `state` beside the objects."
@@ -105,6 +116,14 @@ class ServerSettings(BaseSettings):
     def _is_a_real_secret(cls, value: SecretStr) -> SecretStr:
         check_secret("The signing key or fleet secret", value.get_secret_value())
         return value
+
+    @model_validator(mode="after")
+    def _can_check_identities(self) -> Self:
+        if self.worker_identity_check != "off" and not (self.aws_account_id and self.aws_identity_certificates):
+            raise ValueError("WORKER_IDENTITY_CHECK needs AWS_ACCOUNT_ID and AWS_IDENTITY_CERTIFICATES")
+        if self.worker_identity_check == "group" and self.cloud != "aws":
+            raise ValueError("WORKER_IDENTITY_CHECK=group needs CLOUD=aws")
+        return self
 
     @property
     def sqlalchemy_url(self) -> str:

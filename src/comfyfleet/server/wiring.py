@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from comfyfleet import names
 from comfyfleet.cloud.aws.figures import CloudWatchFigures
+from comfyfleet.cloud.aws.groups import AutoScalingGroups
 from comfyfleet.cloud.aws.parameters import SsmParameters
 from comfyfleet.cloud.aws.parts import S3PartStore
 from comfyfleet.cloud.aws.s3 import S3ObjectStore, make_s3_client
-from comfyfleet.cloud.fleet_ports import Figures, ParameterStore
+from comfyfleet.cloud.fleet_ports import Figures, Groups, ParameterStore
 from comfyfleet.cloud.local.figures import DiskFigures
 from comfyfleet.cloud.local.objects import DiskObjectStore
 from comfyfleet.cloud.local.parameters import DiskParameters
@@ -46,6 +47,7 @@ class Wiring:
     model_index: ObjectIndex
     parameters: ParameterStore
     figures: Figures
+    groups: Groups | None = None
     disk_stores: dict[str, DiskObjectStore] = field(default_factory=dict)
     clock: Clock = utc_now
 
@@ -69,6 +71,7 @@ def wire(settings: ServerSettings, clock: Clock = utc_now) -> Wiring:
         model_index=model_parts,
         parameters=_parameters(settings),
         figures=_figures(settings),
+        groups=AutoScalingGroups() if settings.cloud == "aws" else None,
         disk_stores=disk_stores,
         clock=clock,
     )

@@ -24,10 +24,11 @@ _SECONDS_BETWEEN_COMPLAINTS: Final = 30.0
 
 @dataclass(frozen=True)
 class MachineKind:
-    """What this machine is in its cloud, as far as that is known."""
+    """What this machine is in its cloud, as far as that is known; `identity` is AWS's signed word for it."""
 
     capacity_type: Literal["spot", "on-demand"] | None = None
     instance_type: str | None = None
+    identity: str | None = None
 
 
 async def join_fleet(tools: Tools) -> Registration:
@@ -102,11 +103,12 @@ async def machine_kind(machine: CloudMachine) -> MachineKind:
     try:
         life = await machine.metadata.read("meta-data/instance-life-cycle")
         instance_type = await machine.metadata.read("meta-data/instance-type")
+        identity = await machine.metadata.read("dynamic/instance-identity/rsa2048")
     except MetadataUnreachable as error:
         log.warning("what kind of machine this is is not known: %s", error)
         return MachineKind()
     known: Literal["spot", "on-demand"] | None = "spot" if life == "spot" else "on-demand" if life else None
-    return MachineKind(known, instance_type and instance_type[:64])
+    return MachineKind(known, instance_type and instance_type[:64], identity)
 
 
 def _request(settings: WorkerSettings, found: dict[str, Any], kind: MachineKind) -> RegisterRequest:
@@ -119,6 +121,7 @@ def _request(settings: WorkerSettings, found: dict[str, Any], kind: MachineKind)
         max_concurrency=settings.max_concurrency,
         capacity_type=kind.capacity_type,
         instance_type=kind.instance_type,
+        identity=kind.identity,
         registration_source=settings.registration_source,
     )
 

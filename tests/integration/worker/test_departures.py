@@ -86,7 +86,12 @@ class Machine:
 
 @pytest.fixture
 def machine(crew: Crew, comfyui: StandIn) -> Iterator[Machine]:
-    pages = {STATE: "InService", "meta-data/instance-life-cycle": "spot", "meta-data/instance-type": "g5.xlarge"}
+    pages = {
+        STATE: "InService",
+        "meta-data/instance-life-cycle": "spot",
+        "meta-data/instance-type": "g5.xlarge",
+        "dynamic/instance-identity/rsa2048": "AWS's word for it",
+    }
     service = MetadataService(lambda: dict(pages))
     yield Machine(crew, comfyui, pages, service.url)
     service.stop()
@@ -149,6 +154,7 @@ async def test_an_idle_machine_that_is_let_go_leaves_at_once(plane: Plane, machi
         assert len(plane.of("poll")) == count
     [registered] = plane.of("register")
     assert (registered["capacity_type"], registered["instance_type"]) == ("spot", "g5.xlarge")
+    assert registered["identity"] == "AWS's word for it"
     assert len(plane.waiting) == 1
 
 

@@ -179,7 +179,7 @@ def test_a_full_log_ends_nothing(command: Command, machine: Machine, monkeypatch
 
 
 def test_the_exit_codes_of_the_help_are_those_of_the_errors() -> None:
-    assert set(EXIT_CODE_OF.values()) == {2, 3, 4, 5, 6, 7, 8, 9}
+    assert set(EXIT_CODE_OF.values()) == {2, 3, 4, 5, 6, 7, 8, 9, 10}
     help_text = CliRunner().invoke(app, ["--help"]).output
     for code in EXIT_CODE_OF.values():
         assert f"{code} " in help_text

@@ -17,6 +17,7 @@ from comfyfleet.server.models import Worker
 from comfyfleet.server.notifier import fleet_topic, wait_for
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workers import service as workers
+from comfyfleet.server.workers.identity import check_identity
 from comfyfleet.server.workers.reporting import record_report
 
 router = APIRouter(prefix="/api/worker", tags=["worker protocol"])
@@ -48,6 +49,7 @@ async def register(
 ) -> Envelope[wire.Registration]:
     """Let a worker join its fleet. What it held before is put back without counting the attempt."""
     workers.check_fleet_secret(wiring.settings, fleet_secret)
+    await check_identity(wiring, body)
     now = wiring.clock()
     worker, token = await workers.register(session, body, stage=wiring.settings.stage, now=now)
     await leases.put_back_all(session, worker, "The worker registered again.", now)
