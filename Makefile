@@ -49,7 +49,7 @@ reference: $(VENV)/.dev ## Write the reference pages that follow from the code
 	@$(BIN)/python docs/generate.py
 
 synth: $(VENV)/.dev ## Write the stacks of a stage on AWS into infrastructure/cdk.out (STAGE=staging; no network)
-	@cd infrastructure && CDK_OUTDIR=cdk.out PYTHONPATH=.. ../$(BIN)/python app.py
+	@cd infrastructure && CDK_DEFAULT_ACCOUNT=$${CDK_DEFAULT_ACCOUNT:-000000000000} CDK_OUTDIR=cdk.out PYTHONPATH=.. ../$(BIN)/python app.py
 
 docs: $(VENV)/.dev ## Build the documentation into docs/_build
 	@$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -10,7 +10,7 @@ from comfyfleet import names
 from infrastructure.stacks.compute import ComputeStack
 from infrastructure.stacks.data import DataStack
 from infrastructure.stacks.gpu import GpuStack
-from infrastructure.stages import Stage, read_stage
+from infrastructure.stages import Stage, StageInvalid, read_stage
 
 _FLAGS: Final = {
     "@aws-cdk/aws-iam:minimizePolicies": True,
@@ -31,7 +31,12 @@ def make_app(outdir: str | None = None) -> App:
 
 
 def build(app: App, stage: Stage) -> tuple[DataStack, ComputeStack, GpuStack]:
-    """Make the three stacks of a stage."""
+    """Make the three stacks of a stage; raise `StageInvalid` where its account is not known."""
+    if stage.account is None:
+        raise StageInvalid(
+            f"The account of stage '{stage.name}' is not known.",
+            hint="Use credentials of it, set CDK_DEFAULT_ACCOUNT, or name it in stages.toml.",
+        )
     where = Environment(account=stage.account, region=stage.region)
 
     def name(stack: str) -> str:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a new machine of a fleet is told: the values that the stack puts in the place of @VALUES@. They are kept, so that
+# What a new machine of a fleet is told: the values that the stack puts between the two marks. They are kept, so that
 # the boot service of the image finds them at every later start, too. MACHINE_ROOT moves all paths, for trials.
 set -eu
 root=${MACHINE_ROOT:-}

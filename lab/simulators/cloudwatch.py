@@ -8,6 +8,7 @@ from typing import Any, Final
 from lab.clock import Clock
 from lab.errors import ApiError, NotSimulated
 from lab.rules import alarms as rules
+from lab.rules.watched import Metric, watched_by
 from lab.server import Action
 
 Series = list[tuple[datetime, float]]
@@ -75,13 +76,13 @@ class CloudWatch:
 
     def put_alarm(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Make an alarm, or change one, which keeps its state."""
-        if "Metrics" in parameters or "ThresholdMetricId" in parameters or "MetricName" not in parameters:
-            raise NotSimulated("alarms on metric math")
+        if "ThresholdMetricId" in parameters:
+            raise NotSimulated("alarms on anomalies")
         if parameters["ComparisonOperator"] not in rules.COMPARISONS:
             raise NotSimulated(f"the comparison {parameters['ComparisonOperator']}")
-        if parameters["Period"] % 60:
-            raise NotSimulated("alarms on periods shorter than a minute")
-        _check_statistic(parameters.get("Statistic", "none"))
+        watched = watched_by(parameters)
+        for metric in watched.metrics.values():
+            _check_statistic(metric.statistic)
         before = self._alarms.get(parameters["AlarmName"], {})
         kept = {name: before[name] for name in before if name.startswith("State")}
         now = self._clock.now()
@@ -135,11 +136,16 @@ class CloudWatch:
             self._change(alarm, state, reason, newest)
 
     def _points(self, alarm: dict[str, Any], end: datetime, count: int) -> list[float | None]:
-        series = self._series.get(_key(alarm), [])
-        length = timedelta(seconds=alarm["Period"])
+        watched = watched_by(alarm)
+        length = timedelta(seconds=watched.period)
         windows = [(end - length * (index + 1), end - length * index) for index in range(count)]
-        name = alarm["Statistic"]
-        return [rules.statistic(name, [value for at, value in series if a <= at < b]) for a, b in windows]
+        return [
+            watched.value({name: self._of(one, *window) for name, one in watched.metrics.items()}) for window in windows
+        ]
+
+    def _of(self, metric: Metric, start: datetime, end: datetime) -> float | None:
+        series = self._series.get(_key(metric.parameters), [])
+        return rules.statistic(metric.statistic, [value for at, value in series if start <= at < end])
 
     def _change(self, alarm: dict[str, Any], state: str, reason: str, value: float | None) -> None:
         """Act at a change; policies are told every minute for as long as the state lasts.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from infrastructure.app import build, make_app
 from infrastructure.stages import StageInvalid, StageUnknown, read_stage
 
 from comfyfleet import names
@@ -14,6 +15,11 @@ def write(folder: Path, text: str) -> Path:
     path = folder / "stages.toml"
     path.write_text(text)
     return path
+
+
+def test_a_stage_whose_account_is_not_known_is_refused_in_words() -> None:
+    with pytest.raises(StageInvalid, match="account of stage 'staging'"):
+        build(make_app(), read_stage("staging"))
 
 
 @pytest.mark.parametrize("name", ["staging", "production"])

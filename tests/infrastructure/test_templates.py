@@ -130,6 +130,7 @@ def test_a_machine_boots_the_image_of_its_parameter(assembly: Assembly, stage: s
 def test_user_data_tells_values_and_no_secret(assembly: Assembly, stage: str) -> None:
     (template,) = assembly.gpu.of_type("AWS::EC2::LaunchTemplate")
     told = text_of(template["LaunchTemplateData"]["UserData"])
+    assert told.count("FLEET_SLUG=") == 1
     for value in (f"STAGE={stage}", f"FLEET_SLUG={FLEET}", f"ASG_NAME=asg-{stage}-{FLEET}", "API_BASE_URL="):
         assert value in told
     assert "SECRET" not in told.upper().replace("@VALUES@", "")
