@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from comfyfleet import names
 from lab.clock import Clock
 from lab.emulator import REGION, client, moto
 from lab.machines import Machines, copy_tree
@@ -15,8 +16,10 @@ from lab.simulators.cloudwatch import CloudWatch
 from lab.simulators.commands import RunCommand
 from lab.simulators.groups import Fleet
 from lab.simulators.machines import Compute
+from lab.simulators.parameters import PublicParameters
 from lab.simulators.refreshes import Refreshes
 
+ACCOUNT: Final = "123456789012"
 SERVICES: Final = ("AUTO_SCALING", "CLOUDWATCH", "EC2", "IAM", "SNS", "SSM", "STS")
 Handler = Callable[[dict[str, Any]], None]
 
@@ -33,6 +36,7 @@ class Lab:
         self.clock = Clock(speed)
         self.machines = Machines(folder, lambda: self.environment(with_keys=False))
         self.base_image_id = ""
+        self.region, self.account = REGION, ACCOUNT
         self._handlers: dict[str, Handler] = {}
 
     def __enter__(self) -> Self:
@@ -44,6 +48,7 @@ class Lab:
             self.fleet = Fleet(self.compute, self.machines, self.clock)
             self.watch = CloudWatch(self.clock, self._act)
             self.commands = RunCommand(self.machines, s3, self.clock)
+            public = PublicParameters(ssm, self.clock)
             refreshes = Refreshes(self.fleet, self.clock)
             parts = (
                 self.compute,
@@ -51,11 +56,13 @@ class Lab:
                 refreshes,
                 self.watch,
                 self.commands,
+                public,
             )
             front = Front({name: act for part in parts for name, act in part.actions().items()}, self.emulator_url)
             undo.callback(front.stop)
             self.url = front.url
             self._register_base(ec2)
+            public.values[names.BASE_IMAGE_PARAMETER] = self.base_image_id
             self.clock.on_step += [self.watch.step, self.compute.step, self.fleet.step, refreshes.step]
             self.clock.start()
             undo.callback(self.clock.stop)

@@ -68,7 +68,7 @@ def _wake(scope: Construct, stage: Stage, fleet: FleetSettings, group: autoscali
 
 
 def _follow(scope: Construct, fleet: FleetSettings, group: autoscaling.CfnAutoScalingGroup) -> None:
-    properties = autoscaling.CfnScalingPolicy
+    properties, target = autoscaling.CfnScalingPolicy, fleet.jobs_per_machine
     autoscaling.CfnScalingPolicy(
         scope,
         "Follow",
@@ -77,12 +77,18 @@ def _follow(scope: Construct, fleet: FleetSettings, group: autoscaling.CfnAutoSc
         estimated_instance_warmup=_WARMUP_SECONDS,
         target_tracking_configuration=properties.TargetTrackingConfigurationProperty(
             customized_metric_specification=properties.CustomizedMetricSpecificationProperty(
-                namespace=names.METRICS_NAMESPACE,
-                metric_name=Metric.BACKLOG_PER_INSTANCE,
-                dimensions=[properties.MetricDimensionProperty(name=names.FLEET_DIMENSION, value=fleet.slug)],
-                statistic="Average",
+                metrics=[
+                    _tracked("backlog", fleet, Metric.BACKLOG_PER_INSTANCE),
+                    _tracked("workers", fleet, Metric.ACTIVE_WORKERS),
+                    # The last machine stays until the queue has been empty for long enough: see `_rest`.
+                    properties.TargetTrackingMetricDataQueryProperty(
+                        id="wanted",
+                        expression=f"IF(workers > 1, backlog, IF(backlog > {target:g}, backlog, {target:g}))",
+                        label="Open jobs for each machine, and no fewer for the last one",
+                    ),
+                ]
             ),
-            target_value=fleet.jobs_per_machine,
+            target_value=target,
             disable_scale_in=False,
         ),
     )
@@ -107,6 +113,24 @@ def _rest(scope: Construct, stage: Stage, fleet: FleetSettings, capacity: Capaci
     )
     capacity.to_zero.add_permission(
         "Alarm", principal=iam.ServicePrincipal("lambda.alarms.cloudwatch.amazonaws.com"), source_arn=alarm.attr_arn
+    )
+
+
+def _tracked(
+    query_id: str, fleet: FleetSettings, metric: Metric
+) -> autoscaling.CfnScalingPolicy.TargetTrackingMetricDataQueryProperty:
+    properties = autoscaling.CfnScalingPolicy
+    return properties.TargetTrackingMetricDataQueryProperty(
+        id=query_id,
+        return_data=False,
+        metric_stat=properties.TargetTrackingMetricStatProperty(
+            metric=properties.MetricProperty(
+                namespace=names.METRICS_NAMESPACE,
+                metric_name=metric,
+                dimensions=[properties.MetricDimensionProperty(name=names.FLEET_DIMENSION, value=fleet.slug)],
+            ),
+            stat="Average",
+        ),
     )
 
 

@@ -200,10 +200,11 @@ class AutoScaling:
         """
         settings = policy["TargetTrackingConfiguration"]
         metric = settings.get("CustomizedMetricSpecification")
-        if metric is None or "Metrics" in metric:
-            raise NotSimulated("target tracking of predefined metrics or metric math")
+        if metric is None:
+            raise NotSimulated("target tracking of predefined metrics")
         start = f"TargetTracking-{policy['AutoScalingGroupName']}-{policy['PolicyName']}"
         own = {name: metric[name] for name in ("Namespace", "MetricName", "Dimensions", "Statistic") if name in metric}
+        own |= {"Metrics": _by_minutes(metric["Metrics"])} if "Metrics" in metric else {"Period": 60}
         for side, compare, part, periods in (("High", "Greater", 1.0, 3), ("Low", "Less", 0.9, 15)):
             self._put_alarm(
                 {
@@ -212,7 +213,6 @@ class AutoScaling:
                     "ComparisonOperator": f"{compare}ThanThreshold",
                     "Threshold": settings["TargetValue"] * part,
                     "EvaluationPeriods": periods,
-                    "Period": 60,
                     "AlarmActions": [policy["PolicyARN"]],
                 }
             )
@@ -270,3 +270,10 @@ def _member_answer(group: Group, member: Member) -> dict[str, Any]:
         "ProtectedFromScaleIn": member.is_protected,
         "LaunchTemplate": {**group.template, "Version": member.version},
     }
+
+
+def _by_minutes(queries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what a target tracking policy watches as an alarm watches it: metrics have periods there."""
+    return [
+        {**one, "MetricStat": {"Period": 60, **one["MetricStat"]}} if "MetricStat" in one else one for one in queries
+    ]

@@ -1,7 +1,7 @@
 """CloudWatch: metrics by their dimensions, and alarms that are evaluated every minute."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -166,7 +166,7 @@ def _check_statistic(name: str) -> None:
         raise NotSimulated(f"the statistic {name}")
 
 
-def _key(metric: dict[str, Any]) -> tuple[str, str, frozenset[tuple[str, str]]]:
+def _key(metric: Mapping[str, Any]) -> tuple[str, str, frozenset[tuple[str, str]]]:
     dimensions = frozenset((one["Name"], one["Value"]) for one in metric.get("Dimensions", []))
     return metric["Namespace"], metric["MetricName"], dimensions
 

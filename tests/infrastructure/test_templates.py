@@ -181,7 +181,12 @@ def test_fifteen_empty_minutes_lead_to_the_function_that_goes_to_zero(assembly: 
 def test_the_fleet_grows_by_its_backlog(assembly: Assembly) -> None:
     policy = assembly.gpu.only("AWS::AutoScaling::ScalingPolicy", PolicyType="TargetTrackingScaling")
     metric = policy["TargetTrackingConfiguration"]["CustomizedMetricSpecification"]
-    assert (metric["MetricName"], metric["Namespace"]) == ("BacklogPerInstance", "ComfyUI/Workers")
+    tracked = {one["Id"]: one["MetricStat"]["Metric"] for one in metric["Metrics"] if "MetricStat" in one}
+    assert {one["Namespace"] for one in tracked.values()} == {"ComfyUI/Workers"}
+    assert tracked["backlog"]["MetricName"] == "BacklogPerInstance"
+    assert tracked["workers"]["MetricName"] == "ActiveWorkers"
+    [wanted] = [one["Expression"] for one in metric["Metrics"] if "Expression" in one]
+    assert wanted == "IF(workers > 1, backlog, IF(backlog > 2, backlog, 2))"
 
 
 def test_a_launch_that_fails_is_heard_of(assembly: Assembly, stage: str) -> None:
