@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from comfyfleet import names
-from comfyfleet.cli import fleet_bake, fleet_bundles, fleet_names, fleet_pointer, fleet_roll, metrics
+from comfyfleet.cli import fleet_bake, fleet_bundles, fleet_machines, fleet_names, fleet_pointer, fleet_roll, metrics
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.fleet_bundles import Slug, Stage
 from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
@@ -27,6 +27,9 @@ app.command("deactivate")(fleet_bundles.deactivate)
 app.command("coverage", epilog=examples("comfyfleet fleets coverage gpu-default --bundle sdxl"))(fleet_bundles.coverage)
 app.command("pointer")(fleet_pointer.pointer)
 app.command("mend-pointer")(fleet_pointer.mend_pointer)
+app.command("machines", epilog=examples("comfyfleet fleets machines gpu-default --stage staging"))(
+    fleet_machines.machines
+)
 app.command("history")(fleet_bundles.history)
 app.command("metrics", epilog=examples("comfyfleet fleets metrics gpu-default --range 24h"))(metrics.metrics)
 app.command("rename")(fleet_names.rename)

@@ -22,7 +22,7 @@ from comfyfleet.protocol.bundles import (
     NewBundle,
     PointerView,
 )
-from comfyfleet.protocol.fleets import FleetName, FleetPointerView
+from comfyfleet.protocol.fleets import FleetMachinesView, FleetName, FleetPointerView
 
 
 class BundlePlane(ControlPlane):
@@ -79,6 +79,10 @@ class BundlePlane(ControlPlane):
     def pointer(self, stage: str, slug: str) -> FleetPointerView:
         """Compare what the database and the parameter say of a fleet's bundle."""
         return self._get(FleetPointerView, f"{_fleet(stage, slug)}/pointer")
+
+    def machines(self, stage: str, slug: str) -> FleetMachinesView:
+        """Return what the cloud says of a fleet's machines."""
+        return self._get(FleetMachinesView, f"{_fleet(stage, slug)}/machines")
 
     def mend_pointer(self, stage: str, slug: str) -> FleetPointerView:
         """Write the parameter of a fleet again, by the database."""

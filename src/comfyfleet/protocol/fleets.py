@@ -26,3 +26,37 @@ class FleetPointerView(BaseModel):
     agrees: bool
     written_at: datetime | None
     problem: str | None
+
+
+class MemberView(BaseModel):
+    """A machine of a fleet's group. `lifecycle` and `health` are Auto Scaling's words."""
+
+    instance_id: str
+    lifecycle: str
+    health: str
+    is_protected: bool
+    instance_type: str | None
+
+
+class AlarmView(BaseModel):
+    """An alarm that watches a fleet. `state` is `OK`, `ALARM` or `INSUFFICIENT_DATA`."""
+
+    name: str
+    state: str
+    changed_at: datetime | None
+
+
+class FleetMachinesView(BaseModel):
+    """What the cloud says of a fleet's machines. `problem` tells why it says nothing; numbers are null then."""
+
+    group: str
+    exists: bool
+    minimum: int | None
+    maximum: int | None
+    desired: int | None
+    members: list[MemberView]
+    image_parameter: str
+    image: str | None
+    alarms: list[AlarmView]
+    at: datetime
+    problem: str | None

@@ -17,8 +17,9 @@ from comfyfleet.server.auth.guard import SignInGuard
 from comfyfleet.server.bundles import routes as bundles
 from comfyfleet.server.effects import routes as effects
 from comfyfleet.server.errors import install_error_handlers
-from comfyfleet.server.fleets import pointer_routes, workflow_routes
+from comfyfleet.server.fleets import machine_routes, pointer_routes, workflow_routes
 from comfyfleet.server.fleets import routes as fleets
+from comfyfleet.server.fleets.machines import MachinesBoard
 from comfyfleet.server.jobs import admin_routes as admin_jobs
 from comfyfleet.server.jobs import revocation_routes, testing_routes, worker_routes
 from comfyfleet.server.jobs import routes as jobs
@@ -42,12 +43,13 @@ def create_app(wiring: Wiring, *, has_upkeep: bool) -> FastAPI:
     app.state.has_upkeep = has_upkeep
     app.state.sign_in_guard = SignInGuard()
     app.state.arrivals = Arrivals(wiring)
+    app.state.machines = MachinesBoard(wiring)
     app.state.model_needs = ModelNeeds()
     install_error_handlers(app)
     slices = (auth, audit, tenants, asset_uploads, assets, workflows, bundles, effects, fleets, workers, uploads, jobs)
     for slice_ in (*slices, people_routes, key_routes, system, admin_jobs, worker_routes, revocation_routes, metrics):
         app.include_router(slice_.router)
-    for router in (workflow_routes.router, testing_routes.router, pointer_routes.router):
+    for router in (workflow_routes.router, testing_routes.router, pointer_routes.router, machine_routes.router):
         app.include_router(router)
     app.include_router(make_router(wiring.disk_stores))
     app.add_api_route("/healthz", _health, methods=["GET"])
@@ -74,5 +76,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await arrivals.stop()
+        await app.state.machines.stop()
         await wiring.notifier.stop()
         await wiring.engine.dispose()

@@ -38,6 +38,8 @@ async def show_fleet(
         "fleet": await overview(session, fleet),
         "path": _path(fleet),
         "pointer": pointers.as_written(wiring, fleet),
+        "is_in_cloud": wiring.groups is not None,
+        "machines": request.app.state.machines.show(fleet),
         "served": await repository.workflows_of(session, fleet.id),
         "workflows": await workflows.names(session),
         "history": await repository.activations(session, fleet.id, _HISTORY_LINES),
