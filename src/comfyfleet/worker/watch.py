@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -36,30 +36,40 @@ class Watch:
         self._look_seconds = look_seconds
         self._now = now
         self._is_heard = True
-        self._news = asyncio.Event()
+        self._look_news, self._job_news = asyncio.Event(), asyncio.Event()
         self.notice: Notice | None = None
         self.departing = asyncio.Event()
 
     def wake(self) -> None:
         """Look at once: a job began or ended, so the protection changes."""
-        self._news.set()
+        self._look_news.set()
+        self._job_news.set()
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Look again and again until cancelled.
+
+        The group's API can take a minute to answer. What it is asked at every turn has a loop of its own, so that a
+        notice is heard meanwhile.
+        """
+        await asyncio.gather(self._repeat(self._look, self._look_news), self._repeat(self._protect, self._job_news))
+
+    async def _repeat(self, turn: Callable[[], Awaitable[None]], news: asyncio.Event) -> None:
         while True:
             try:
-                await self._look()
+                await turn()
             except Exception:
                 log.exception("an error in the worker's own code, while it looked at its machine")
             try:
                 async with asyncio.timeout(self._look_seconds):
-                    await self._news.wait()
+                    await news.wait()
             except TimeoutError:
                 continue
-            self._news.clear()
+            news.clear()
+
+    async def _protect(self) -> None:
+        await self._machine.membership.protect(is_busy=len(self._jobs) > 0)
 
     async def _look(self) -> None:
-        await self._machine.membership.protect(is_busy=len(self._jobs) > 0)
         found = await self._read()
         if found is not None and not (self.notice and self.notice.is_departure):
             if self.notice is None or found.kind is not self.notice.kind:

@@ -1,6 +1,7 @@
 """Machines that go: what their metadata services say, and what becomes of their jobs."""
 
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ class Groups:
 
     said: list[str] = field(default_factory=list)
     failures: int = 0
+    is_free: threading.Event = field(default_factory=threading.Event)
+    """Calls wait for it; it is set unless a test clears it."""
+
+    def __post_init__(self) -> None:
+        self.is_free.set()
 
     def protect(self, name: str, instance_id: str, *, is_protected: bool) -> None:
         self._note("protect" if is_protected else "unprotect", name, instance_id)
@@ -56,6 +62,7 @@ class Groups:
 
     def _note(self, what: str, name: str, instance_id: str) -> None:
         assert (name, instance_id) == (GROUP, "i-0test")
+        self.is_free.wait(60)
         if self.failures > 0:
             self.failures -= 1
             raise AwsAway("AWS does not answer.")
@@ -182,6 +189,20 @@ async def test_the_protection_changes_once_with_each_change(plane: Plane, machin
             await plane.told("complete", number)
             await until(lambda: machine.groups.said == ["protect", "unprotect"] * number, "the end of the protection")  # noqa: B023 - asked before the next round
     assert machine.groups.said == ["protect", "unprotect"] * 2
+
+
+async def test_a_group_that_is_slow_to_answer_holds_up_no_notice(plane: Plane, machine: Machine) -> None:
+    plane.offer(workflow("vi_long_run"), "99")
+    machine.groups.is_free.clear()
+    try:
+        async with machine.worker():
+            await until(machine.comfyui.is_rendering, "a render")
+            machine.takes_away(seconds=15)
+            assert (await plane.told("requeue"))["reason"] == "spot-interruption"
+            machine.groups.is_free.set()
+            assert await left(plane) == "spot-interruption"
+    finally:
+        machine.groups.is_free.set()
 
 
 async def test_a_metadata_service_that_is_away_disturbs_no_job(plane: Plane, machine: Machine) -> None:
