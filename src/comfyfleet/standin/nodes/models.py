@@ -24,7 +24,9 @@ _SCHEDULERS: Final = (
 # fmt: on
 
 
-def _models(kind: str) -> Choices:
+def present_models(kind: str) -> Choices:
+    """Return what lists the files of a kind of model."""
+
     def present(folders: Folders) -> Sequence[str]:
         return folders.files(f"models/{kind}", deep=True)
 
@@ -42,7 +44,11 @@ def _latent_side(name: str) -> Input:
 NODES: Final = (
     Node(
         "CheckpointLoaderSimple",
-        (classic_choice("ckpt_name", _models("checkpoints"), tooltip="The name of the checkpoint (model) to load."),),
+        (
+            classic_choice(
+                "ckpt_name", present_models("checkpoints"), tooltip="The name of the checkpoint (model) to load."
+            ),
+        ),
         ("MODEL", "CLIP", "VAE"),
         title="Load Checkpoint",
         category="loaders",
@@ -52,7 +58,7 @@ NODES: Final = (
         (
             Input("model", "MODEL"),
             Input("clip", "CLIP"),
-            classic_choice("lora_name", _models("loras")),
+            classic_choice("lora_name", present_models("loras")),
             _strength("strength_model"),
             _strength("strength_clip"),
         ),
@@ -62,14 +68,14 @@ NODES: Final = (
     ),
     Node(
         "LoraLoaderModelOnly",
-        (Input("model", "MODEL"), classic_choice("lora_name", _models("loras")), _strength("strength_model")),
+        (Input("model", "MODEL"), classic_choice("lora_name", present_models("loras")), _strength("strength_model")),
         ("MODEL",),
         title="LoraLoaderModelOnly",
         category="loaders",
     ),
     Node(
         "VAELoader",
-        (classic_choice("vae_name", _models("vae")),),
+        (classic_choice("vae_name", present_models("vae")),),
         ("VAE",),
         title="Load VAE",
         category="loaders",
