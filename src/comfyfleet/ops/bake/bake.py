@@ -81,7 +81,7 @@ def _prove(plan: BakePlan, cloud: Cloud, reporter: Reporter, instance_id: str) -
     log_prefix = names.sync_log_prefix(plan.stage, instance_id)
 
     def do(stage: scripts.Stage) -> str:
-        reporter.step(stage.name.capitalize())
+        reporter.step(stage.name[0].upper() + stage.name[1:])
         script = Script(instance_id, stage.text, f"bake: {stage.name}", stage.timeout_seconds, log_prefix)
         return demand(cloud, reporter, script).output
 
