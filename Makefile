@@ -10,7 +10,7 @@ EMULATORS := .cache/emulators
 WORKER := .cache/worker
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui lab bench-apply bench-library bench-browser-upload bench-pages bench-worker-start lock synth vendor clean
+.PHONY: help demo up test wheel test-browser screenshots check lint format reference docs real-comfyui lab lab-runbook bench-apply bench-library bench-browser-upload bench-pages bench-worker-start lock synth vendor clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ real-comfyui: ## Install a real ComfyUI for the tests (1.6 GB)
 
 lab: $(VENV)/.dev ## Run an AWS on this machine until Ctrl-C: emulators, and a simulator of what they lack
 	@$(BIN)/python -m lab
+
+lab-runbook: $(VENV)/.dev ## Walk through the whole runbook in the lab, from no stack to a rendered job and back to zero (6 min)
+	@$(BIN)/python -m lab.runbook
 
 bench-apply: $(VENV)/.dev $(PEERS)/.installed ## Measure an apply beside s5cmd, rclone, aws and boto3 (12 GB of disk)
 	@$(BIN)/python -m benchmarks.apply --peers $(PEERS)/bin

@@ -1,28 +1,45 @@
 """Machines as local process trees: each has a folder that stands for its disk, and a metadata service."""
 
 import contextlib
+import ipaddress
+import json
 import os
+import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import psutil
 
+from comfyfleet import names
 from comfyfleet.cloud.local.processes import dying_with_parent
 from lab.errors import ApiError, NotSimulated
+from lab.guest.disk import moved, relocate
+from lab.guest.machine import ENVIRONMENT_FILE, SHUTDOWN_FILE
+from lab.guest.programs import write_programs
 from lab.metadata import MetadataService, Pages
+
+_SOURCE: Final = Path(names.__file__).parents[1]
+_COMFYUI: Final = f'env PYTHONPATH="{_SOURCE}" "{sys.executable}" -m comfyfleet.standin --listen "$COMFYUI_ADDRESS"'
+"""The stand-in of the comfyfleet that the lab itself runs with."""
 
 
 @dataclass
 class Machine:
-    """A machine that runs. `notices` are metadata pages that come and go, such as an interruption's."""
+    """A machine that runs. `address` stands for its own loopback, on which its ComfyUI listens.
+
+    `notices` are metadata pages that come and go, such as an interruption's.
+    """
 
     instance_id: str
     root: Path
+    address: str
     metadata: MetadataService
     environment: dict[str, str]
     notices: dict[str, str] = field(default_factory=dict)
@@ -36,7 +53,10 @@ class Machines:
         self._folder = folder
         self._environment = environment
         self._spawner = ThreadPoolExecutor(1, "lab-spawner")
+        self._programs = folder / "programs"
+        self._addresses = map(str, map(ipaddress.IPv4Address, count(_first_address())))
         self.running: dict[str, Machine] = {}
+        write_programs(self._programs)
 
     def image_folder(self, image_id: str) -> Path:
         """Return where an image's files are."""
@@ -56,24 +76,49 @@ class Machines:
         copy_tree(image, root)
         notices: dict[str, str] = {}
         metadata = MetadataService(lambda: {**pages(), **notices})
-        environment = {
-            "PATH": os.defpath + ":/usr/local/bin",
-            "HOME": str(root),
-            **self._environment(),
-            "MACHINE_ROOT": str(root),
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.url,
-        }
-        machine = self.running[instance_id] = Machine(instance_id, root, metadata, environment, notices)
+        address = next(self._addresses)
+        environment = {**self._environment(), **self._own(root, address), _METADATA: metadata.url}
+        machine = self.running[instance_id] = Machine(instance_id, root, address, metadata, environment, notices)
+        for name in ("run", "tmp", "var/log"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        (root / ENVIRONMENT_FILE).write_text(json.dumps(environment))
         if user_data:
             script = root / "var/lib/cloud/user-data"
             script.parent.mkdir(parents=True, exist_ok=True)
-            script.write_text(user_data)
+            script.write_text(moved(user_data, root, address))
             script.chmod(0o700)
-            log = root / "var/log/cloud-init-output.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as output:
+            with (root / "var/log/cloud-init-output.log").open("ab") as output:
                 self.spawn(machine, [str(script)], stdout=output, stderr=subprocess.STDOUT)
         return machine
+
+    def _own(self, root: Path, address: str) -> dict[str, str]:
+        """Return what a machine's programs find of their machine: the lab's programs first, and our paths moved."""
+        install_root = root / names.INSTALL_ROOT[1:]
+        options = f'--port {names.COMFYUI_PORT} --base-directory "$INSTALL_ROOT"'
+        return {
+            "PATH": f"{self._programs}:{root}/usr/local/bin:{os.defpath}:/usr/local/bin",
+            "HOME": str(root / "root"),
+            "TMPDIR": str(root / "tmp"),
+            "LAB_PID": str(os.getpid()),
+            "MACHINE_ROOT": str(root),
+            "INSTALL_ROOT": str(install_root),
+            "ASSET_SYNC_LOG": str(root / names.ASSET_SYNC_LOG[1:]),
+            "COMFYUI_ADDRESS": address,
+            "COMFYUI_BASE_URL": f"http://{address}:{names.COMFYUI_PORT}",
+            "COMFYUI_COMMAND": f"{_COMFYUI} {options}",
+            "COMFYUI_RESTART_COMMAND": f"systemctl try-restart {names.COMFYUI_SERVICE}",
+            "PYTHON": sys.executable,
+            **_pip_settings(),
+        }
+
+    def halting(self, machine: Machine) -> float | None:
+        """Return in how many minutes a machine halts by itself, counted from now; None for one that stays."""
+        path = machine.root / SHUTDOWN_FILE
+        if not path.exists():
+            return None
+        minutes = float(path.read_text())
+        path.unlink()
+        return minutes
 
     def spawn(
         self, machine: Machine, command: list[str], *, stdout: int | IO[bytes], stderr: int
@@ -134,4 +179,31 @@ def processes_of(root: Path) -> list[psutil.Process]:
 
 def copy_tree(source: Path, target: Path) -> None:
     """Copy a disk: a whole copy, since a hard link would let a machine write into its image."""
-    shutil.copytree(source, target, symlinks=True)
+    shutil.copytree(source, target, symlinks=True, ignore=_outside_disk(source))
+    relocate(target, source)
+
+
+def _outside_disk(source: Path) -> Callable[[str, list[str]], set[str]]:
+    def ignored(folder: str, found: list[str]) -> set[str]:
+        return {"run", "tmp"}.intersection(found) if Path(folder) == source else set()
+
+    return ignored
+
+
+_METADATA: Final = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+_USERS_PIP: Final = (".config/pip/pip.conf", ".pip/pip.conf")
+
+
+def _pip_settings() -> dict[str, str]:
+    """Return where pip finds packages here, which is this machine's own affair; machines have another home."""
+    found = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    found |= {name: os.environ[name] for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if name in os.environ}
+    found |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    files = [Path.home() / name for name in _USERS_PIP if (Path.home() / name).is_file()]
+    cache = {"PIP_CACHE_DIR": str(Path.home() / ".cache/pip")}
+    return {**cache, **({"PIP_CONFIG_FILE": str(files[0])} if files else {}), **found}
+
+
+def _first_address() -> int:
+    """Return an address of the loopback network, where several labs hardly meet."""
+    return int(ipaddress.IPv4Address("127.16.0.1")) + 256 * random.randrange(60_000)  # noqa: S311 - no secret

@@ -15,6 +15,7 @@ import psutil
 
 from lab.clock import Clock
 from lab.errors import ApiError, NotSimulated
+from lab.guest.disk import check_removals, moved
 from lab.machines import Machines
 from lab.server import Action
 
@@ -129,11 +130,11 @@ class RunCommand:
             thread.join(30)
 
     def _start(self, command_id: str, instance_id: str, parameters: dict[str, Any]) -> None:
-        script = "\n".join(parameters["Parameters"]["commands"])
+        machine = self._machines.running[instance_id]
+        script = moved("\n".join(parameters["Parameters"]["commands"]), machine.root, machine.address)
+        check_removals(script, machine.root)
         limit = int(parameters["Parameters"].get("executionTimeout", [_TIMEOUT_SECONDS])[0])
-        child = self._machines.spawn(
-            self._machines.running[instance_id], ["sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        child = self._machines.spawn(machine, ["sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         run = _Run(command_id, instance_id, child, self._clock.now(), parameters.get("Comment", ""))
         self._runs[command_id, instance_id] = run
         thread = threading.Thread(target=self._follow, args=(run, limit, parameters), daemon=True)

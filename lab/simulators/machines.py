@@ -25,6 +25,7 @@ class Compute:
         self._ec2, self._ssm, self._machines, self._clock = ec2, ssm, machines, clock
         self._tokens: dict[str, dict[str, Any]] = {}
         self._interrupted: dict[str, datetime] = {}
+        self._halts: dict[str, datetime] = {}
         self.signer = Signer()
         self.target_states: dict[str, str] = {}
 
@@ -121,11 +122,15 @@ class Compute:
         notices["meta-data/spot/termination-time"] = _zulu(now + NOTICE)
 
     def step(self, now: datetime) -> None:
-        """Take the machines whose two minutes are over."""
-        for instance_id in [one for one, at in self._interrupted.items() if at <= now]:
-            del self._interrupted[instance_id]
-            if instance_id in self._machines.running:
-                self.terminate({"InstanceIds": [instance_id]})
+        """Take the machines whose two minutes are over, and end those that halt."""
+        for instance_id, machine in list(self._machines.running.items()):
+            if (minutes := self._machines.halting(machine)) is not None:
+                self._halts[instance_id] = now + timedelta(minutes=minutes)
+        for ends in (self._interrupted, self._halts):
+            for instance_id in [one for one, at in ends.items() if at <= now]:
+                del ends[instance_id]
+                if instance_id in self._machines.running:
+                    self.terminate({"InstanceIds": [instance_id]})
 
     def _pages(self, instance: dict[str, Any], *, is_spot: bool) -> dict[str, str]:
         instance_id, zone = instance["InstanceId"], instance["Placement"]["AvailabilityZone"]
