@@ -3,6 +3,7 @@
 import http.client
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -114,10 +115,20 @@ class QuietHandler(BaseHTTPRequestHandler):
 
 def serve(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
     """Serve on a free port of this machine, in a thread."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     return server
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing of clients that go away, such as those of a machine that ends."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let an error of ours be seen."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 _HOP: Final = frozenset({"content-length", "connection", "transfer-encoding", "server", "date"})

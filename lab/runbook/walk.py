@@ -29,6 +29,9 @@ _REPOSITORY: Final = Path(__file__).parents[2]
 _SITE: Final = f"bp-{STAGE}-compute:ExportsOutputFnGetAttBalancer71DDC9D9DNSName46B6A117"
 _BASE_BUNDLE: Final = "base"
 _BUNDLE: Final = "enlarge"
+_CREDITS: Final = 2
+_JOBS: Final = 5
+"""How many jobs are queued when the group is rolled."""
 
 
 @dataclass
@@ -90,11 +93,13 @@ class Walk:
             self.bake(_BUNDLE)
             self.roll()
         with self.step("Step 11: create the effect"):
-            self.operator.types("effects", "create", "--slug", SLUG, "--workflow", SLUG, "--credits", "2")
+            self.operator.types("effects", "create", "--slug", SLUG, "--workflow", SLUG, "--credits", str(_CREDITS))
         with self.step("Verification: a job wakes the fleet from zero, renders and completes"):
             self.render()
         with self.step("Verification: the machine, the worker, the output"):
             self.verify()
+        with self.step("Step 10 again: bake, and roll the group while jobs run"):
+            self.roll_while_jobs_run()
         with self.step("Verification: the fleet goes back to zero"):
             self.operator.types("devnode", "stop", node, "--yes")
             self.await_size(0, real_seconds=420)
@@ -199,6 +204,33 @@ class Walk:
         """Roll the group, which is at zero: its next machine is of the new image."""
         test = ("--test-workflow", SLUG, "--input", str(sample_path()))
         self.operator.types("fleets", "roll", FLEET, "--stage", STAGE, *test, "--yes")
+
+    def roll_while_jobs_run(self) -> None:
+        """Replace the machine that renders: no job is lost, and each is paid for once."""
+        self.bake(_BUNDLE)
+        before = self.operator.asks("me")["balance"]
+        [old] = self.members()
+        for _ in range(_JOBS):
+            self.operator.types("run", SLUG, "--input", str(sample_path()), "--no-wait")
+        times = ("--canary-seconds", "600", "--warmup", "60")
+        test = ("--test-workflow", SLUG, "--input", str(sample_path()))
+        self.operator.types("fleets", "roll", FLEET, "--stage", STAGE, *test, *times, "--yes")
+        jobs = _until("The end of all jobs", self.ended_jobs, 240)
+        after = self.operator.asks("me")["balance"]
+        spent = after["consumed"] - before["consumed"]
+        print(f"   {len(jobs)} jobs: {', '.join(sorted(jobs))}; {spent} credits consumed, {after['reserved']} reserved")
+        left = {one["InstanceId"] for one in self.members() if not one["LifecycleState"].startswith("Terminat")}
+        if set(jobs) != {"completed"} or spent != _JOBS * _CREDITS or after["reserved"]:
+            raise StepFailed(
+                f"All jobs ought to be completed, and {_JOBS * _CREDITS} credits consumed: tests are free."
+            )
+        if old["InstanceId"] in left:
+            raise StepFailed(f"{old['InstanceId']} ought to be replaced.")
+
+    def ended_jobs(self) -> list[str] | None:
+        """Return the states of all jobs of the operator's tenant, when none is open any more."""
+        states = [job["status"] for job in self.operator.asks("jobs", "list")["items"]]
+        return None if {"queued", "processing"} & set(states) else states
 
     def render(self) -> None:
         """Run the effect while no machine is there."""

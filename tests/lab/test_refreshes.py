@@ -58,6 +58,16 @@ def test_a_protected_machine_is_waited_for_and_a_cancelled_refresh_ends(lab: Lab
     assert [one["InstanceId"] for one in members(lab, group)] == [first]
 
 
+def test_a_protected_machine_is_replaced_where_that_is_asked_for(lab: Lab, group: str) -> None:
+    (first,) = grow(lab, group, 1)
+    scaling = lab.client("autoscaling")
+    scaling.set_instance_protection(AutoScalingGroupName=group, InstanceIds=[first], ProtectedFromScaleIn=True)
+    start(lab, group, ScaleInProtectedInstances="Refresh", InstanceWarmup=0)
+    lab.clock.forward(minutes=5)
+    assert state(lab, group) == ("Successful", 100)
+    assert first not in [one["InstanceId"] for one in members(lab, group)]
+
+
 def test_an_image_that_comes_from_a_parameter_is_rolled_out_only_without_skipping_matching_machines(lab: Lab) -> None:
     ssm, ec2, scaling = lab.client("ssm"), lab.client("ec2"), lab.client("autoscaling")
     ssm.put_parameter(Name="/bp/ami", Value=lab.base_image_id, Type="String")

@@ -87,7 +87,7 @@ def test_a_roll_asks_for_what_was_chosen_of_an_api_that_moto_lacks() -> None:
             "MinHealthyPercentage": 90,
             "InstanceWarmup": 300,
             "SkipMatching": False,
-            "ScaleInProtectedInstances": "Wait",
+            "ScaleInProtectedInstances": "Refresh",
             "CheckpointPercentages": [20, 100],
             "CheckpointDelay": 600,
         },

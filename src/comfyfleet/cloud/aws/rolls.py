@@ -73,7 +73,8 @@ def _preferences(choices: RollChoices) -> dict[str, Any]:
         "MinHealthyPercentage": choices.min_healthy_percent,
         "InstanceWarmup": choices.warmup_seconds,
         "SkipMatching": choices.skip_matching,
-        "ScaleInProtectedInstances": "Wait",  # those that render a job are replaced when they have ended it
+        # a machine that always has a job would hold the roll up for ever; it ends the one it has in the hook
+        "ScaleInProtectedInstances": "Refresh",
     }
     if choices.checkpoints:
         preferences["CheckpointPercentages"] = list(choices.checkpoints)
