@@ -23,8 +23,11 @@ class Membership:
         self._extended_at = 0.0
 
     async def protect(self, *, is_busy: bool) -> None:
-        """Keep a busy machine from being chosen when the group shrinks; one call a change, tried again if it fails."""
-        if self._is_protected is is_busy or (self._is_protected is None and not is_busy):
+        """Keep a busy machine from being chosen when the group shrinks; one call a change, tried again if it fails.
+
+        The first is made for an idle machine, too: a worker that died in the middle of a job left it protected.
+        """
+        if self._is_protected is is_busy:
             return
         try:
             await asyncio.to_thread(self._groups.protect, self._group, self._instance_id, is_protected=is_busy)
