@@ -60,7 +60,7 @@ real-comfyui: ## Install a real ComfyUI for the tests (1.6 GB)
 lab: $(VENV)/.dev ## Run an AWS on this machine until Ctrl-C: emulators, and a simulator of what they lack
 	@$(BIN)/python -m lab
 
-lab-runbook: $(VENV)/.dev ## Walk through the whole runbook in the lab, from no stack to a rendered job and back to zero (8 min)
+lab-runbook: $(VENV)/.dev ## Walk through the whole runbook in the lab, from no stack to a rendered job and back to zero (7 min)
 	@$(BIN)/python -m lab.runbook
 
 bench-apply: $(VENV)/.dev $(PEERS)/.installed ## Measure an apply beside s5cmd, rclone, aws and boto3 (12 GB of disk)
