@@ -82,6 +82,10 @@ class Lab:
         """Return a boto3 client of the lab."""
         return client(service, self.emulator_url if service == "s3" else self.url)
 
+    def parameter(self, name: str) -> str:
+        """Return a parameter's value."""
+        return str(self.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+
     def interrupt(self, instance_id: str) -> None:
         """Let a spot machine be taken: its metadata says so, and two simulated minutes later it is gone."""
         self.compute.interrupt(instance_id)

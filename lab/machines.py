@@ -25,6 +25,8 @@ from lab.guest.machine import ENVIRONMENT_FILE, SHUTDOWN_FILE
 from lab.guest.programs import write_programs
 from lab.metadata import MetadataService, Pages
 
+_METADATA: Final = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+_USERS_PIP: Final = (".config/pip/pip.conf", ".pip/pip.conf")
 _SOURCE: Final = Path(names.__file__).parents[1]
 _COMFYUI: Final = f'env PYTHONPATH="{_SOURCE}" "{sys.executable}" -m comfyfleet.standin --listen "$COMFYUI_ADDRESS"'
 """The stand-in of the comfyfleet that the lab itself runs with."""
@@ -188,10 +190,6 @@ def _outside_disk(source: Path) -> Callable[[str, list[str]], set[str]]:
         return {"run", "tmp"}.intersection(found) if Path(folder) == source else set()
 
     return ignored
-
-
-_METADATA: Final = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
-_USERS_PIP: Final = (".config/pip/pip.conf", ".pip/pip.conf")
 
 
 def _pip_settings() -> dict[str, str]:

@@ -17,6 +17,9 @@ _NO_NEED: Final = {
     "AWS::Lambda::Permission": "the lab checks no permissions",
     "AWS::Logs::LogGroup": "the lab keeps no log groups",
 }
+SITE_ADDRESS: Final = "bp-{stage}-compute:ExportsOutputFnGetAttBalancer71DDC9D9DNSName46B6A117"
+"""The export of a stage's load balancer, which the lab lacks: its address has to be given."""
+
 _MINUTES: Final = {"minute": 1, "minutes": 1, "hour": 60, "hours": 60}
 
 
@@ -38,7 +41,7 @@ class Deployment:
     def deploy(self, path: Path) -> dict[str, Any]:
         """Make what a template describes; return what `Ref` gives for each that was made, by logical id."""
         template, stack = json.loads(path.read_text()), path.name.removesuffix(".template.json")
-        values = Values(self._pseudo(stack), self._parameter, self._exports, self.given)
+        values = Values(self._pseudo(stack), self.lab.parameter, self._exports, self.given)
         for logical, resource in _in_order(template["Resources"]):
             made = self._make(logical, resource, values)
             if isinstance(made, str):
@@ -100,9 +103,6 @@ class Deployment:
                 self._exports[values.fill(output["Export"]["Name"])] = values.fill(output["Value"])
             except ValueUnknown:
                 continue  # of what was left out; who needs it is told then
-
-    def _parameter(self, name: str) -> str:
-        return str(self.lab.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
     def _pseudo(self, stack: str) -> dict[str, str]:
         return {

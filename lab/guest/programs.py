@@ -10,7 +10,7 @@ from typing import Final
 
 from lab.guest.machine import SHUTDOWN_FILE, Guest, this_machine
 from lab.guest.services import is_active, start, stop
-from lab.guest.units import UNITS, UnitUnknown, read_unit
+from lab.guest.units import UNITS, Unit, UnitUnknown, read_unit
 
 _MULTI_USER: Final = f"{UNITS}/multi-user.target.wants"
 
@@ -20,10 +20,10 @@ def systemctl(guest: Guest, words: Sequence[str]) -> int:
     verb, *units = [one for one in words if not one.startswith("--")]
     if verb == "daemon-reload":
         return 0
-    try:
-        return max((_ACTS[verb](guest, unit) for unit in units), default=0)
-    except KeyError:
+    if verb not in _ACTS:
         return _refused(f"systemctl: the lab has no '{verb}'")
+    try:
+        return max((_ACTS[verb](guest, read_unit(unit, guest)) for unit in units), default=0)
     except UnitUnknown as error:
         return _refused(f"Failed to {verb}: {error}", code=5)
 
@@ -62,34 +62,30 @@ def cloud_init(guest: Guest, words: Sequence[str]) -> int:
     return 0
 
 
-def _enable(guest: Guest, unit: str) -> int:
-    read_unit(unit, guest.root, guest.address)
-    link = guest.root / _MULTI_USER / unit
+def _enable(guest: Guest, unit: Unit) -> int:
+    link = guest.root / _MULTI_USER / unit.name
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
-    link.symlink_to(f"../{unit}")
+    link.symlink_to(f"../{unit.name}")
     return 0
 
 
-def _start(guest: Guest, unit: str) -> int:
-    return start(guest, read_unit(unit, guest.root, guest.address))
+def _restart(guest: Guest, unit: Unit) -> int:
+    stop(guest, unit)
+    return start(guest, unit)
 
 
-def _stop(guest: Guest, unit: str) -> int:
-    stop(guest, read_unit(unit, guest.root, guest.address))
+def _stop(guest: Guest, unit: Unit) -> int:
+    stop(guest, unit)
     return 0
 
 
-def _restart(guest: Guest, unit: str) -> int:
-    return _stop(guest, unit) or _start(guest, unit)
+def _try_restart(guest: Guest, unit: Unit) -> int:
+    return _restart(guest, unit) if is_active(guest, unit) else 0
 
 
-def _try_restart(guest: Guest, unit: str) -> int:
-    return _restart(guest, unit) if _is_active(guest, unit) == 0 else 0
-
-
-def _is_active(guest: Guest, unit: str) -> int:
-    is_there = is_active(guest, read_unit(unit, guest.root, guest.address))
+def _tell_active(guest: Guest, unit: Unit) -> int:
+    is_there = is_active(guest, unit)
     print("active" if is_there else "inactive")
     return 0 if is_there else 3
 
@@ -99,12 +95,12 @@ def _refused(words: str, code: int = 1) -> int:
     return code
 
 
-_ACTS: Final[dict[str, Callable[[Guest, str], int]]] = {
-    "start": _start,
+_ACTS: Final[dict[str, Callable[[Guest, Unit], int]]] = {
+    "start": start,
     "stop": _stop,
     "restart": _restart,
     "try-restart": _try_restart,
-    "is-active": _is_active,
+    "is-active": _tell_active,
     "enable": _enable,
 }
 PROGRAMS: Final[dict[str, Callable[[Guest, Sequence[str]], int]]] = {

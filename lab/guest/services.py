@@ -35,7 +35,8 @@ def start(guest: Guest, unit: Unit) -> int:
     if unit.condition is not None and not unit.condition.exists():
         return 0
     if unit.is_oneshot:
-        return run_once(guest, unit)
+        with log(guest, unit) as output:
+            return launch(guest, unit, output).wait()
     if is_active(guest, unit):
         return 0
     subprocess.Popen(
@@ -59,12 +60,6 @@ def stop(guest: Guest, unit: Unit) -> None:
         with contextlib.suppress(ProcessLookupError, ValueError):
             os.kill(int(_lock(guest, unit).read_text()), signal.SIGTERM)
         time.sleep(_TURN_SECONDS)
-
-
-def run_once(guest: Guest, unit: Unit) -> int:
-    """Run a service's command to its end."""
-    with log(guest, unit) as output:
-        return launch(guest, unit, output).wait()
 
 
 def launch(guest: Guest, unit: Unit, output: IO[bytes]) -> subprocess.Popen[bytes]:

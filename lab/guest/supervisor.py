@@ -20,7 +20,7 @@ _LOOK_SECONDS: Final = 0.5
 def main(name: str) -> None:
     """Run the service until it is to end, again and again if its unit says so."""
     guest = this_machine()
-    unit = read_unit(name, guest.root, guest.address)
+    unit = read_unit(name, guest)
     is_asked = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_asked.set())
     with contextlib.suppress(BlockingIOError), hold(guest, unit), log(guest, unit) as output:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.guest.disk import moved
+from lab.guest.machine import Guest
 
 UNITS: Final = "etc/systemd/system"
 _DEFAULT_STOP_SECONDS: Final = 90
@@ -37,15 +38,15 @@ class Unit:
     stop_seconds: float
 
 
-def read_unit(name: str, root: Path, address: str) -> Unit:
+def read_unit(name: str, guest: Guest) -> Unit:
     """Read a unit of a machine; raise `UnitUnknown` when it has none of this name."""
     full = name if name.endswith(".service") else f"{name}.service"
-    path = root / UNITS / full
+    path = guest.root / UNITS / full
     if not path.is_file():
         raise UnitUnknown(f"Unit {full} not found.")
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # settings have capitals
-    parser.read_string(moved(path.read_text(), root, address))
+    parser.read_string(moved(path.read_text(), guest.root, guest.address))
     service, unit = parser["Service"], parser["Unit"]
     file, condition, cache = (
         service.get("EnvironmentFile"),
@@ -58,7 +59,7 @@ def read_unit(name: str, root: Path, address: str) -> Unit:
         environment=dict(one.split("=", 1) for one in shlex.split(service.get("Environment", ""))),
         environment_file=Path(file) if file else None,
         condition=Path(condition) if condition else None,
-        cache=root / "var/cache" / cache if cache else None,
+        cache=guest.root / "var/cache" / cache if cache else None,
         is_oneshot=service.get("Type") == "oneshot",
         is_restarted=service.get("Restart") == "always",
         pause_seconds=float(service.get("RestartSec", _DEFAULT_PAUSE_SECONDS)),

@@ -1,4 +1,4 @@
-"""Walk through the runbook in a lab: `make lab-runbook`, or `python -m lab.runbook --keep FOLDER`."""
+"""Walk through the runbook in a lab: `make lab-runbook`, or `python -m lab.runbook --folder FOLDER`."""
 
 import argparse
 import sys

@@ -21,8 +21,8 @@ class Operator:
         self._environment = {**os.environ, **environment, "COLUMNS": "120", "NO_COLOR": "1"}
         self._folder = folder
 
-    def types(self, *words: str, code: int = 0) -> str:
-        """Run a command and show what it says; return what it printed on stdout.
+    def types(self, *words: str, code: int = 0) -> None:
+        """Run a command and show what it says.
 
         Raises:
             StepFailed: It ended with another exit code.
@@ -36,13 +36,10 @@ class Operator:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        said = []
         for line in process.stdout or ():
-            said.append(line)
             print(f"    {line.rstrip()}", flush=True)
         if process.wait() != code:
             raise StepFailed(f"comfyfleet {shlex.join(words)} ended with {process.returncode}, not {code}")
-        return "".join(said)
 
     def asks(self, *words: str) -> Any:
         """Run a command that only looks; return its JSON."""

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -32,24 +31,11 @@ class Site:
     key: str
 
 
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def settings_of(lab: Lab, stage: str, database_url: str, folder: Path) -> dict[str, str]:
     """Return the control plane's environment, by the names that the compute stack has."""
     certificates = folder / "certificates"
     certificates.mkdir()
     (certificates / "lab.pem").write_text(lab.compute.signer.certificate_pem)
-    ssm = lab.client("ssm")
-
-    def parameter(name: str) -> str:
-        return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
-
     return {
         **lab.environment(),
         "STAGE": stage,
@@ -62,8 +48,8 @@ def settings_of(lab: Lab, stage: str, database_url: str, folder: Path) -> dict[s
         "COMFYUI_MODELS_BUCKET": names.models_bucket(lab.account, stage),
         "COMFYUI_LOGS_BUCKET": names.logs_bucket(lab.account, stage),
         "DATABASE_URL": database_url,
-        "APP_KEY": parameter(names.app_key_parameter(stage)),
-        "COMFYUI_FLEET_SECRET": parameter(names.fleet_secret_parameter(stage)),
+        "APP_KEY": lab.parameter(names.app_key_parameter(stage)),
+        "COMFYUI_FLEET_SECRET": lab.parameter(names.fleet_secret_parameter(stage)),
         "STATE_FOLDER": str(folder),
     }
 

@@ -15,18 +15,18 @@ from infrastructure.app import build, make_app
 from infrastructure.stages import read_stage
 
 from comfyfleet import names
+from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.postgres import EmbeddedPostgres
 from comfyfleet.up.seed import sample_path
-from lab.deploy.stacks import Deployment
+from lab.deploy.stacks import SITE_ADDRESS, Deployment
 from lab.lab import Lab
 from lab.runbook.files import GRAPH, MODEL, OUTPUT_NODE, SLUG, write_files
 from lab.runbook.operator import Operator, StepFailed
-from lab.runbook.site import Site, free_port, serving, settings_of
+from lab.runbook.site import serving, settings_of
 
 STAGE: Final = "staging"
 FLEET: Final = names.DEFAULT_FLEET
 _REPOSITORY: Final = Path(__file__).parents[2]
-_SITE: Final = f"bp-{STAGE}-compute:ExportsOutputFnGetAttBalancer71DDC9D9DNSName46B6A117"
 _BASE_BUNDLE: Final = "base"
 _BUNDLE: Final = "enlarge"
 _CREDITS: Final = 2
@@ -42,7 +42,6 @@ class Walk:
     folder: Path
     port: int = field(default_factory=free_port)
     took: dict[str, float] = field(default_factory=dict)
-    site: Site | None = None
     operator: Operator = field(init=False)
     _undo: ExitStack = field(default_factory=ExitStack)
 
@@ -110,9 +109,8 @@ class Walk:
         app = make_app(str(cdk))
         build(app, read_stage(STAGE, self.lab.account))
         app.synth()
-        deployment = Deployment(
-            self.lab, _REPOSITORY / "infrastructure" / "functions", given={_SITE: f"127.0.0.1:{self.port}"}
-        )
+        given = {SITE_ADDRESS.format(stage=STAGE): f"127.0.0.1:{self.port}"}
+        deployment = Deployment(self.lab, _REPOSITORY / "infrastructure" / "functions", given)
         for stack in ("data", "compute", "gpu"):
             made = deployment.deploy(cdk / f"{names.stack_name(STAGE, stack)}.template.json")
             print(f"   {names.stack_name(STAGE, stack)}: {len(made)} resources")
@@ -125,8 +123,8 @@ class Walk:
             ssm.put_parameter(Name=name, Value=secrets.token_hex(32), Type="String", Overwrite=True)
         postgres = self._undo.enter_context(EmbeddedPostgres(self.folder / "postgres", durable=False))
         settings = settings_of(self.lab, STAGE, postgres.url, self.folder)
-        self.site = self._undo.enter_context(serving(settings, self.port, self.folder))
-        key = {"COMFYFLEET_URL": self.site.url, "COMFYFLEET_API_KEY": self.site.key}
+        site = self._undo.enter_context(serving(settings, self.port, self.folder))
+        key = {"COMFYFLEET_URL": site.url, "COMFYFLEET_API_KEY": site.key}
         self.operator = Operator({**self.lab.environment(), **key}, self.folder)
         self.operator.types("system")
         self.operator.types("fleets", "create", FLEET, "--stage", STAGE)
@@ -191,11 +189,11 @@ class Walk:
 
     def check_pointer(self) -> None:
         """Look whether the parameter names the bundle."""
-        name, ssm = names.active_bundle_parameter(STAGE, FLEET), self.lab.client("ssm")
+        name = names.active_bundle_parameter(STAGE, FLEET)
         wanted = names.bundle_prefix(self.operator.asks("bundles", "show", _BUNDLE)["bundle_id"])
 
         def look() -> str | None:
-            value: str = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+            value = self.lab.parameter(name)
             return value if value == wanted else None
 
         print(f"   {name} = {_until(f'{name} = {wanted}', look, 30)}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.deploy.stacks import Deployment
+from lab.deploy.stacks import SITE_ADDRESS, Deployment
 from lab.lab import Lab
 from tests.infrastructure.conftest import Assembly
 
@@ -14,7 +14,6 @@ from comfyfleet.names import Metric
 
 FLEET = names.DEFAULT_FLEET
 FUNCTIONS = Path(__file__).parents[2] / "infrastructure" / "functions"
-SITE = "bp-{stage}-compute:ExportsOutputFnGetAttBalancer71DDC9D9DNSName46B6A117"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, assembly: Assembly) -> Iterato
 def deployment(lab: Lab, assembly: Assembly) -> Deployment:
     """Deploy all three stacks of a stage."""
     stage = assembly.data.path.name.split("-")[1]
-    deployment = Deployment(lab, FUNCTIONS, given={SITE.format(stage=stage): "fleet.example.com"})
+    deployment = Deployment(lab, FUNCTIONS, given={SITE_ADDRESS.format(stage=stage): "fleet.example.com"})
     for template in (assembly.data, assembly.compute, assembly.gpu):
         deployment.deploy(template.path)
     return deployment
