@@ -6,18 +6,23 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from comfyfleet.ops.wiring import aws_cloud
 from comfyfleet.server.app import create_app
 from comfyfleet.server.settings import ServerSettings
 from comfyfleet.server.wiring import Wiring, wire
+from comfyfleet.web.operating.desk import Clouds
 from comfyfleet.web.site import add_pages
 
 _GRACE_SECONDS: Final = 20
 
 
-def create_site(wiring: Wiring, *, has_upkeep: bool = True) -> FastAPI:
-    """Return the control plane with its pages. Without `has_upkeep` it does nothing by itself."""
+def create_site(wiring: Wiring, *, has_upkeep: bool = True, clouds: Clouds | None = None) -> FastAPI:
+    """Return the control plane with its pages. Without `has_upkeep` it does nothing by itself.
+
+    `clouds` is where pages carry out verbs on machines; else AWS, if the settings let them.
+    """
     app = create_app(wiring, has_upkeep=has_upkeep)
-    add_pages(app, wiring)
+    add_pages(app, wiring, clouds or _clouds(wiring.settings))
     return app
 
 
@@ -34,6 +39,12 @@ def run_site(settings: ServerSettings, *, host: str, port: int, proxies: str) ->
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     _Server(config, wiring).run()
+
+
+def _clouds(settings: ServerSettings) -> Clouds | None:
+    if settings.cloud != "aws" or not settings.pages_operate:
+        return None
+    return lambda stage: aws_cloud(stage, settings.aws_default_region, settings.name_prefix)
 
 
 class _Server(uvicorn.Server):

@@ -23,6 +23,7 @@ from comfyfleet.server.settings import ServerSettings
 from comfyfleet.server.tenants import service as tenants
 from comfyfleet.server.wiring import Wiring, wire
 from comfyfleet.up.first_start import new_cli_key, prepare
+from comfyfleet.web.operating.desk import Clouds
 
 FLEET_SECRET = "a-fleet-secret-for-tests"
 FLEET = "gpu-default"
@@ -140,11 +141,13 @@ async def _first_start(settings: ServerSettings) -> str:
 async def running_control_plane(
     database_url: str,
     folder: Path,
+    clouds: Clouds | None = None,
+    /,
     **settings: Any,
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane; an empty database is prepared.
 
-    It does nothing by itself, see `look_after`, unless it is told how often.
+    It does nothing by itself, see `look_after`, unless it is told how often. Pages carry out verbs in `clouds`.
     """
     clock = TestClock()
     defaults = {"maintenance_interval_seconds": 3600, "lease_minimum_seconds": 20}  # arrivals look as often, too
@@ -162,7 +165,9 @@ async def running_control_plane(
     wiring = wire(server_settings, clock)
     has_upkeep = "maintenance_interval_seconds" in settings
     server = uvicorn.Server(
-        uvicorn.Config(create_site(wiring, has_upkeep=has_upkeep), port=0, log_level="warning", lifespan="on")
+        uvicorn.Config(
+            create_site(wiring, has_upkeep=has_upkeep, clouds=clouds), port=0, log_level="warning", lifespan="on"
+        )
     )
     serving = asyncio.create_task(server.serve())
     while not server.started:

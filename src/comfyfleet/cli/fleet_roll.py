@@ -18,7 +18,7 @@ from comfyfleet.cli.verbs import DryRun, VerbReporter, agreed, print_document
 from comfyfleet.cli.workflow_versions import as_effect
 from comfyfleet.core.properties import Scalar
 from comfyfleet.ops import roll as rolling
-from comfyfleet.ops.canary import OperatorPlane, PlaneProof
+from comfyfleet.ops.canary import OperatorPlane, PlaneBench, RenderProof
 from comfyfleet.ops.roll import RollOrder, RollPlan, RollReceipt
 
 TestWorkflow = Annotated[
@@ -77,7 +77,7 @@ def roll(
     else:
         with OperatorPlane(find_connection(settings_of(context))) as plane:
             values = _values(plane, workflow, input_file, assignments or [])
-            proof = PlaneProof(plane, cloud, f"{stage}/{slug}", workflow, values)
+            proof = RenderProof(PlaneBench(plane), cloud, f"{stage}/{slug}", workflow, values)
             receipt = rolling.apply(plan, cloud, reporter, proof)
     _tell(plan, receipt, slug, stage, as_json=as_json)
     if not receipt.is_done:

@@ -1,14 +1,13 @@
 """How an operator's verb is shown, agreed to and told: the plan first, then what happens, then the receipt."""
 
 import json
-from dataclasses import fields, is_dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from comfyfleet.cli.options import confirm
 from comfyfleet.cli.output import printable, say
-from comfyfleet.ops.tools import Plan
+from comfyfleet.ops.tools import Plan, document
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, and change nothing.")]
 
@@ -56,12 +55,4 @@ def agreed(plan: Plan, *, dry_run: bool, yes: bool, as_json: bool) -> bool:
 
 def print_document(told: object) -> None:
     """Print a plan or a receipt as one JSON document, without what is not for eyes, such as a machine's user data."""
-    typer.echo(json.dumps(_plain(told), indent=2, ensure_ascii=False, default=str))
-
-
-def _plain(told: Any) -> Any:
-    if is_dataclass(told) and not isinstance(told, type):
-        return {field.name: _plain(getattr(told, field.name)) for field in fields(told) if field.repr}
-    if isinstance(told, (list, tuple)):
-        return [_plain(one) for one in told]
-    return told
+    typer.echo(json.dumps(document(told), indent=2, ensure_ascii=False))

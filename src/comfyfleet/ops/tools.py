@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from comfyfleet import names
 from comfyfleet.cloud.fleet_ports import (
@@ -63,3 +63,12 @@ class Plan:
     title: str
     steps: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+
+
+def document(told: Any) -> Any:
+    """Return a plan or a receipt as JSON has it, without what is not for eyes, such as a machine's user data."""
+    if is_dataclass(told) and not isinstance(told, type):
+        return {field.name: document(getattr(told, field.name)) for field in fields(told) if field.repr}
+    if isinstance(told, (list, tuple)):
+        return [document(one) for one in told]
+    return told.isoformat() if isinstance(told, datetime) else told

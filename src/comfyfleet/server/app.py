@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -17,9 +18,9 @@ from comfyfleet.server.auth.guard import SignInGuard
 from comfyfleet.server.bundles import routes as bundles
 from comfyfleet.server.effects import routes as effects
 from comfyfleet.server.errors import install_error_handlers
-from comfyfleet.server.fleets import machine_routes, pointer_routes, workflow_routes
+from comfyfleet.server.fleets import machine_routes, machines, pointer_routes, workflow_routes
 from comfyfleet.server.fleets import routes as fleets
-from comfyfleet.server.fleets.machines import MachinesBoard
+from comfyfleet.server.fleets.board import Board
 from comfyfleet.server.jobs import admin_routes as admin_jobs
 from comfyfleet.server.jobs import revocation_routes, testing_routes, worker_routes
 from comfyfleet.server.jobs import routes as jobs
@@ -27,6 +28,7 @@ from comfyfleet.server.maintenance import maintain_forever, tell_forever
 from comfyfleet.server.metrics import routes as metrics
 from comfyfleet.server.metrics.model_needs import ModelNeeds
 from comfyfleet.server.objects.routes import make_router
+from comfyfleet.server.operations import routes as operations
 from comfyfleet.server.system import routes as system
 from comfyfleet.server.tenants import key_routes, people_routes
 from comfyfleet.server.tenants import routes as tenants
@@ -43,11 +45,13 @@ def create_app(wiring: Wiring, *, has_upkeep: bool) -> FastAPI:
     app.state.has_upkeep = has_upkeep
     app.state.sign_in_guard = SignInGuard()
     app.state.arrivals = Arrivals(wiring)
-    app.state.machines = MachinesBoard(wiring)
+    app.state.machines = Board(partial(machines.look, wiring), wiring.clock)
+    app.state.closing = [app.state.arrivals.stop, app.state.machines.stop]
     app.state.model_needs = ModelNeeds()
     install_error_handlers(app)
     slices = (auth, audit, tenants, asset_uploads, assets, workflows, bundles, effects, fleets, workers, uploads, jobs)
-    for slice_ in (*slices, people_routes, key_routes, system, admin_jobs, worker_routes, revocation_routes, metrics):
+    more = (people_routes, key_routes, system, admin_jobs, worker_routes, revocation_routes, metrics, operations)
+    for slice_ in (*slices, *more):
         app.include_router(slice_.router)
     for router in (workflow_routes.router, testing_routes.router, pointer_routes.router, machine_routes.router):
         app.include_router(router)
@@ -75,7 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await arrivals.stop()
-        await app.state.machines.stop()
+        for close in app.state.closing:
+            await close()
         await wiring.notifier.stop()
         await wiring.engine.dispose()

@@ -16,6 +16,7 @@ from comfyfleet.server.fleets.pointers import write_pointers
 from comfyfleet.server.jobs import leases
 from comfyfleet.server.metrics.publishing import publish_samples
 from comfyfleet.server.metrics.sampling import take_samples
+from comfyfleet.server.operations import service as operations
 from comfyfleet.server.uploads import parted
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workers import service as workers
@@ -43,10 +44,14 @@ async def maintain_once(wiring: Wiring) -> int:
     async with wiring.sessions.begin() as session:
         lost = await workers.mark_lost(session, wiring.clock() - timedelta(seconds=settings.worker_lost_seconds))
     async with wiring.sessions.begin() as session:
+        given_up = await operations.give_up_silent(session, wiring.clock())
+    async with wiring.sessions.begin() as session:
         await take_samples(session, wiring.clock(), keep=timedelta(days=settings.metrics_keep_days))
     await parted.abort_abandoned(wiring)
     if dropped := await asset_uploads.abort_abandoned(wiring):
         log.info("dropped %d uploads that nobody went on with", dropped)
+    if given_up:
+        log.warning("%d operations lost their process", given_up)
     if lost:
         log.warning("%d workers fell silent and count as lost", lost)
     if rescued:

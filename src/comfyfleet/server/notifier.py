@@ -34,6 +34,11 @@ def worker_topic(worker_id: int) -> str:
     return f"worker:{worker_id}"
 
 
+def operation_topic(operation_id: int) -> str:
+    """Topic that is published when an operation said something, or ended."""
+    return f"operation:{operation_id}"
+
+
 class Notifier:
     """Listens on one connection and sets the events of whoever subscribed to a topic.
 

@@ -31,6 +31,17 @@ class ServerSettings(BaseSettings):
     cloud: Literal["none", "aws"] = Field(
         default="none", description="Where pointers and figures of fleets go: to AWS, or to files in `state_folder`."
     )
+    pages_operate: bool = Field(
+        default=False,
+        description="Whether the fleet's page launches dev nodes, bakes and rolls; the role has to allow it.",
+    )
+    machine_package: Path | None = Field(
+        default=None,
+        description="Folder with machine/, our wheel and worker.txt, of which pages bake; else they bake nothing.",
+    )
+    revision: str | None = Field(
+        default=None, max_length=100, description="What tags the images that pages bake; else the version."
+    )
     name_prefix: str = Field(
         default=names.DEFAULT_PREFIX, pattern=r"^[a-z][a-z0-9-]*$", description="What names on AWS begin with."
     )

@@ -9,10 +9,12 @@ KINDS: Final = (
     ("asset.", "assets"),
     ("bundle.", "bundles"),
     ("credits.", "credits"),
+    ("devnode.", "dev nodes"),
     ("effect.", "effects"),
     ("fleet.", "fleets"),
     ("job.", "jobs"),
     ("key.", "keys"),
+    ("operation.", "operations"),
     ("tenant.", "tenants"),
     ("user.", "people"),
     ("worker.", "workers"),
@@ -36,6 +38,8 @@ _LONGEST: Final = 200
 
 def path_of(entry: AuditEntry) -> str | None:
     """Return the page of what an act was done to, as far as there is one."""
+    if isinstance(entry.detail.get("operation"), int):
+        return f"/admin/comfyui/operations/{entry.detail['operation']}"
     kind = entry.action.partition(".")[0]
     if kind in _OF_A_TENANT and isinstance(entry.detail.get("tenant"), str):
         return _PAGES["tenant"] + quote(entry.detail["tenant"], safe="")

@@ -22,6 +22,7 @@ MENU: Final = (
     Entry("Assets", "/admin/comfyui/assets", "database"),
     Entry("Bundles", "/admin/comfyui/bundles", "package"),
     Entry("Fleets", "/admin/comfyui/fleets", "server"),
+    Entry("Operations", "/admin/comfyui/operations", "list-details"),
     Entry(heading="Products"),
     Entry("Workflows", "/admin/workflows", "sitemap"),
     Entry("Effects", "/admin/effects", "sparkles"),

@@ -1,6 +1,7 @@
 """The pages as routes, their static files, and the headers that keep both safe."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -9,8 +10,11 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from comfyfleet.cloud.ports import ObjectStore
+from comfyfleet.server.fleets.board import Board
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.web.error_pages import add_error_pages, is_page
+from comfyfleet.web.operating import nodes
+from comfyfleet.web.operating.desk import Clouds, Desk
 from comfyfleet.web.pages import effects, live, runs, sign_in
 from comfyfleet.web.pages.admin import (
     asset,
@@ -23,9 +27,11 @@ from comfyfleet.web.pages.admin import (
     fleets,
     job,
     jobs,
+    operations,
     settings,
     tenant,
     tenants,
+    verbs,
     worker,
     workers,
     workflows,
@@ -41,6 +47,8 @@ _PAGES: Final = (
     live,
     fleets,
     fleet,
+    verbs,
+    operations,
     bundles,
     bundle_new,
     assets,
@@ -60,8 +68,12 @@ _COMPRESSED_FROM_BYTES: Final = 1000
 _PERMISSIONS: Final = "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()"
 
 
-def add_pages(app: FastAPI, wiring: Wiring) -> None:
-    """Add pages, static files, security headers, and error pages for whoever asks for HTML."""
+def add_pages(app: FastAPI, wiring: Wiring, clouds: Clouds | None) -> None:
+    """Add pages, static files, security headers, and error pages for whoever asks for HTML.
+
+    Pages carry out verbs on machines in `clouds`, or none.
+    """
+    _open_desk(app, wiring, clouds)
     for page in _PAGES:
         app.include_router(page.router)
     app.mount("/static", OurFiles(), name="static")
@@ -80,6 +92,12 @@ def add_pages(app: FastAPI, wiring: Wiring) -> None:
         return response
 
     add_error_pages(app, wiring)
+
+
+def _open_desk(app: FastAPI, wiring: Wiring, clouds: Clouds | None) -> None:
+    app.state.desk = Desk(wiring, clouds)
+    app.state.nodes = Board(partial(nodes.look, clouds), wiring.clock) if clouds else None
+    app.state.closing += [app.state.desk.close, *([app.state.nodes.stop] if app.state.nodes else [])]
 
 
 class CompressedPages:

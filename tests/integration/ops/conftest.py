@@ -10,9 +10,9 @@ from tests.support.clouds.commands import ShellCommands, say
 from tests.support.clouds.machines import Clock, MemoryMachines
 
 from comfyfleet import names
-from comfyfleet.cli.cloud import aws_cloud
 from comfyfleet.cloud.fleet_ports import Machines, MachineState, ParameterKind
 from comfyfleet.ops.tools import Cloud
+from comfyfleet.ops.wiring import aws_cloud
 
 __all__ = ["aws", "moto_server", "stage"]
 

@@ -19,7 +19,7 @@ from tests.support.simple_worker import SimpleWorker, lease_of
 from tests.support.workflow_library import import_soft
 
 from comfyfleet.client.connection import Connection
-from comfyfleet.ops.canary import OperatorPlane, PlaneProof
+from comfyfleet.ops.canary import OperatorPlane, PlaneBench, RenderProof
 from comfyfleet.ops.errors import CanaryFailed
 
 CANARY, OTHER = "i-0123456789abcdef0", "i-0fedcba9876543210"
@@ -33,7 +33,7 @@ async def operator(control_plane: ControlPlane) -> OperatorAccess:
 
 
 @pytest.fixture
-async def proof(operator: OperatorAccess, tmp_path: Path) -> AsyncIterator[PlaneProof]:
+async def proof(operator: OperatorAccess, tmp_path: Path) -> AsyncIterator[RenderProof]:
     """Ask with the administrator's key; pauses are short."""
     body = {"filename": "a.png", "content_type": "image/png", "size": 8}
     ticket = await operator.post("/uploads", body)
@@ -42,7 +42,7 @@ async def proof(operator: OperatorAccess, tmp_path: Path) -> AsyncIterator[Plane
     cloud = replace(MemoryCloud(tmp_path).cloud, now=lambda: datetime.now(UTC), sleep=lambda _: time.sleep(0.02))
     control_plane = operator.control_plane
     with OperatorPlane(Connection(url=control_plane.url, api_key=SecretStr(control_plane.admin_key))) as plane:
-        yield PlaneProof(plane, cloud, "local/gpu-default", "soft", {"image": ticket["upload_id"]})
+        yield RenderProof(PlaneBench(plane), cloud, "local/gpu-default", "soft", {"image": ticket["upload_id"]})
 
 
 @contextlib.asynccontextmanager
@@ -74,7 +74,7 @@ async def fail(worker: SimpleWorker, job: dict[str, Any]) -> None:
 
 
 async def test_a_machine_proves_itself_beside_others(
-    operator: OperatorAccess, control_plane: ControlPlane, proof: PlaneProof
+    operator: OperatorAccess, control_plane: ControlPlane, proof: RenderProof
 ) -> None:
     assert not await asyncio.to_thread(proof.is_registered, CANARY)
     async with working(control_plane.url, OTHER, render), working(control_plane.url, CANARY, render):
@@ -85,7 +85,7 @@ async def test_a_machine_proves_itself_beside_others(
 
 
 async def test_a_machine_that_fails_its_job_is_found_out_though_others_render(
-    control_plane: ControlPlane, proof: PlaneProof
+    control_plane: ControlPlane, proof: RenderProof
 ) -> None:
     async with working(control_plane.url, OTHER, render), working(control_plane.url, CANARY, fail):
         with pytest.raises(CanaryFailed, match=r"No GPU"):

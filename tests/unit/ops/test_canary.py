@@ -10,7 +10,7 @@ from comfyfleet.client.connection import Connection
 from comfyfleet.client.errors import Refused
 from comfyfleet.core.jobs import JobEvent, JobStatus
 from comfyfleet.core.workers import WorkerStatus
-from comfyfleet.ops.canary import OperatorPlane, PlaneProof
+from comfyfleet.ops.canary import OperatorPlane, PlaneBench, RenderProof
 from comfyfleet.ops.errors import CanaryFailed
 from comfyfleet.protocol.jobs import AttemptView, JobDetail
 
@@ -22,9 +22,9 @@ CANARY, OTHER = "i-0123456789abcdef0", "i-0fedcba9876543210"
 
 
 @pytest.fixture
-def proof(fake_plane: "FakePlane", memory: MemoryCloud) -> PlaneProof:
+def proof(fake_plane: "FakePlane", memory: MemoryCloud) -> RenderProof:
     plane = OperatorPlane(Connection(url=fake_plane.url, api_key=SecretStr("cfk_any")))
-    return PlaneProof(plane, memory.cloud, LABEL, "soft", {"radius": 3})
+    return RenderProof(PlaneBench(plane), memory.cloud, LABEL, "soft", {"radius": 3})
 
 
 def job(number: int, *tries: tuple[str, JobEvent | None], status: JobStatus = JobStatus.COMPLETED) -> JobDetail:
@@ -54,7 +54,7 @@ def done(number: int, who: str) -> JobDetail:
     return job(number, (who, JobEvent.COMPLETED))
 
 
-def test_a_worker_is_registered_when_it_is_active(proof: PlaneProof, fake_plane: "FakePlane") -> None:
+def test_a_worker_is_registered_when_it_is_active(proof: RenderProof, fake_plane: "FakePlane") -> None:
     path = f"/api/workers/{CANARY}"
     fake_plane.refuses("GET", path, 404, "worker_not_found", "None.")
     fake_plane.says("GET", path, worker(status=WorkerStatus.LOST))
@@ -62,13 +62,13 @@ def test_a_worker_is_registered_when_it_is_active(proof: PlaneProof, fake_plane:
     assert [proof.is_registered(CANARY) for _ in range(3)] == [False, False, True]
 
 
-def test_a_refusal_of_another_kind_is_told(proof: PlaneProof, fake_plane: "FakePlane") -> None:
+def test_a_refusal_of_another_kind_is_told(proof: RenderProof, fake_plane: "FakePlane") -> None:
     fake_plane.refuses("GET", f"/api/workers/{CANARY}", 403, "forbidden", "No.")
     with pytest.raises(Refused):
         proof.is_registered(CANARY)
 
 
-def test_test_runs_are_repeated_until_the_machine_takes_one(proof: PlaneProof, fake_plane: "FakePlane") -> None:
+def test_test_runs_are_repeated_until_the_machine_takes_one(proof: RenderProof, fake_plane: "FakePlane") -> None:
     queues(fake_plane, done(1, OTHER), done(2, OTHER), done(3, CANARY), done(4, OTHER))
     assert proof.render(CANARY, among=2, timeout_seconds=600) == 3
     bodies = [one.json for one in fake_plane.received if one.path == "/api/workflows/soft/test-run"]
@@ -78,20 +78,20 @@ def test_test_runs_are_repeated_until_the_machine_takes_one(proof: PlaneProof, f
 
 @pytest.mark.parametrize("end", [JobEvent.FAILED, JobEvent.RETRIED, JobEvent.LEASE_EXPIRED])
 def test_a_job_that_the_machine_did_not_render_ends_the_proof(
-    proof: PlaneProof, fake_plane: "FakePlane", end: JobEvent
+    proof: RenderProof, fake_plane: "FakePlane", end: JobEvent
 ) -> None:
     queues(fake_plane, job(1, (CANARY, end), (OTHER, JobEvent.COMPLETED)))
     with pytest.raises(CanaryFailed, match="did not render test job 1: no GPU"):
         proof.render(CANARY, among=1, timeout_seconds=600)
 
 
-def test_a_job_that_failed_elsewhere_says_nothing_of_the_machine(proof: PlaneProof, fake_plane: "FakePlane") -> None:
+def test_a_job_that_failed_elsewhere_says_nothing_of_the_machine(proof: RenderProof, fake_plane: "FakePlane") -> None:
     queues(fake_plane, job(1, (OTHER, JobEvent.FAILED), status=JobStatus.FAILED), done(2, CANARY))
     assert proof.render(CANARY, among=1, timeout_seconds=600) == 2
 
 
 def test_a_machine_that_takes_no_job_in_time_has_not_proved_itself(
-    proof: PlaneProof, fake_plane: "FakePlane", memory: MemoryCloud
+    proof: RenderProof, fake_plane: "FakePlane", memory: MemoryCloud
 ) -> None:
     queues(fake_plane, job(1, status=JobStatus.QUEUED))
     started = memory.clock.now()

@@ -7,6 +7,7 @@ from comfyfleet.server.models.bundles import Bundle, BundleEntry, FleetActivatio
 from comfyfleet.server.models.credits import CreditEntry
 from comfyfleet.server.models.fleets import Fleet, FleetSample, FleetWorkflow, Worker, WorkerLogLine
 from comfyfleet.server.models.jobs import Job, JobEventRow, Upload
+from comfyfleet.server.models.operations import Operation, OperationLine
 from comfyfleet.server.models.tenants import ApiKey, Tenant, User, UserSession
 from comfyfleet.server.models.workflows import Effect, Workflow, WorkflowVersion
 
@@ -27,6 +28,8 @@ __all__ = [
     "FleetWorkflow",
     "Job",
     "JobEventRow",
+    "Operation",
+    "OperationLine",
     "Tenant",
     "Upload",
     "User",

@@ -1,8 +1,8 @@
 // A test run of a workflow, with its result in the page.
 
 import { call } from "./api.js";
-import { uploadFile } from "./user_upload.js";
-import { checkFile, follow, player, readValues } from "./values.js";
+import { testValues } from "./test_values.js";
+import { follow, player } from "./values.js";
 
 const part = (id) => document.getElementById(id);
 const form = part("test-run");
@@ -15,7 +15,7 @@ async function run(event) {
   part("test-problem").hidden = true;
   part("test-result").replaceChildren();
   try {
-    const values = await readValues(form, readFile);
+    const values = await testValues(form, state);
     const body = { fleet: part("test-fleet").value, values };
     const job = await call("POST", `/api/workflows/${form.dataset.workflow}/test-run`, body);
     follow(job.id, show, () => complain("This run cannot be followed any more. Reload the page."));
@@ -23,14 +23,6 @@ async function run(event) {
     complain(error.message);
   }
   button.disabled = false;
-}
-
-async function readFile(input) {
-  const file = input.files[0];
-  if (!file) return undefined;
-  checkFile(file, input.dataset.type);
-  const told = { onBytes: (sent) => state(`Uploading ${file.name}`, sent / file.size), onTrouble: () => {} };
-  return uploadFile(file, told, new AbortController().signal);
 }
 
 function state(words, done) {

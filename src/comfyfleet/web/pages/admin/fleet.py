@@ -15,6 +15,8 @@ from comfyfleet.server.fleets.activation import activate
 from comfyfleet.server.fleets.coverage import coverage_of
 from comfyfleet.server.fleets.overview import overview
 from comfyfleet.server.models import Bundle, Fleet
+from comfyfleet.server.operations import repository as operations
+from comfyfleet.server.operations.views import view
 from comfyfleet.server.workflows import repository as workflows
 from comfyfleet.web.admin import render_admin
 from comfyfleet.web.notices import done
@@ -25,6 +27,7 @@ router = APIRouter(prefix="/admin/comfyui/fleets/{stage}/{slug}", include_in_sch
 Reference = Annotated[str, Query(max_length=1000)]
 _BUNDLES_TO_CHOOSE: Final = 100
 _HISTORY_LINES: Final = 50
+_LAST: Final = 5
 
 
 @router.get("")
@@ -39,7 +42,10 @@ async def show_fleet(
         "path": _path(fleet),
         "pointer": pointers.as_written(wiring, fleet),
         "is_in_cloud": wiring.groups is not None,
-        "machines": request.app.state.machines.show(fleet),
+        "machines": request.app.state.machines.show(fleet) if wiring.groups else None,
+        "can_verb": request.app.state.desk.is_open,
+        "nodes": request.app.state.nodes.show(fleet) if request.app.state.nodes else None,
+        "operations": [view(one) for one in await operations.newest_of(session, fleet.id, _LAST)],
         "served": await repository.workflows_of(session, fleet.id),
         "workflows": await workflows.names(session),
         "history": await repository.activations(session, fleet.id, _HISTORY_LINES),
