@@ -19,6 +19,7 @@ from comfyfleet.cli import (
     keys,
     machine,
     metrics,
+    operations,
     program,
     run,
     system,
@@ -87,6 +88,7 @@ app.add_typer(assets.app, name="assets", rich_help_panel="For administrators")
 app.add_typer(bundles.app, name="bundles", rich_help_panel="For administrators")
 app.add_typer(fleets.app, name="fleets", rich_help_panel="For administrators")
 app.add_typer(devnode.app, name="devnode", rich_help_panel="For administrators")
+app.add_typer(operations.app, name="operations", rich_help_panel="For administrators")
 app.add_typer(workers.app, name="workers", rich_help_panel="For administrators")
 app.command(rich_help_panel="For administrators")(metrics.attention)
 app.add_typer(tenants.app, name="tenants", rich_help_panel="For administrators")
