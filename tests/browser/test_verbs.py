@@ -83,7 +83,8 @@ def test_a_roll_is_watched_while_it_waits_for_its_proof_and_canceled(visit: Visi
     page.get_by_text("What the first machine has to render").wait_for()
     visit.check(page, "verb-roll")
     page.get_by_role("button", name="Roll the machines").click()
-    assert site.memory.rolls.started == []  # the picture is required
+    page.locator("#value-image:invalid").wait_for()
+    assert site.memory.rolls.started == []
     page.locator("#value-image").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": PIXEL})
     page.get_by_role("button", name="Roll the machines").click()
     page.get_by_text(re.compile("Waiting for the worker of i-")).wait_for()

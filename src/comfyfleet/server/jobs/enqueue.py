@@ -69,6 +69,15 @@ async def enqueue(
     return job, True
 
 
+async def check(wiring: Wiring, principal: Principal, new: NewJob, *, test_on: int) -> None:
+    """Raise what `enqueue` would raise of a test run's values and files, and queue nothing."""
+    async with wiring.sessions.begin() as session:
+        effect = await _effect(session, new, test_on)
+    await _stored_files(wiring, principal, effect, new)
+    spec = _spec(effect)
+    fill(spec, resolve_values(spec.properties, effect.property_overrides, new.values))
+
+
 async def _seen(session: AsyncSession, principal: Principal, new: NewJob, key: str | None) -> Job | None:
     job = await repository.by_idempotency_key(session, principal.tenant_id, key) if key else None
     if job is not None and job.request_hash != _hash(new):

@@ -6,7 +6,7 @@ from comfyfleet.server.audit import service as audit
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.effects import service as effects
 from comfyfleet.server.fleets import service as fleets
-from comfyfleet.server.jobs.enqueue import enqueue
+from comfyfleet.server.jobs.enqueue import check, enqueue
 from comfyfleet.server.models import Job
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workflows import service as workflows
@@ -22,3 +22,12 @@ async def run_test(wiring: Wiring, principal: Principal, slug: str, new: NewTest
     wanted = NewJob(effect=effect.slug, values=new.values)
     job, _ = await enqueue(wiring, principal, wanted, None, test_on=fleet.id)
     return job
+
+
+async def check_test(wiring: Wiring, principal: Principal, slug: str, new: NewTestRun) -> None:
+    """Raise what `run_test` would raise, and run nothing."""
+    async with wiring.sessions.begin() as session:
+        workflow = await workflows.find(session, slug)
+        fleet = await fleets.find(session, *new.fleet.split("/", 1))
+        effect = await effects.effect_for_tests(session, workflow)
+    await check(wiring, principal, NewJob(effect=effect.slug, values=new.values), test_on=fleet.id)

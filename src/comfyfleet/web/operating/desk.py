@@ -12,8 +12,10 @@ from comfyfleet.core.errors import Conflict, Unavailable
 from comfyfleet.core.operations import OperationKind, after_interruption
 from comfyfleet.ops.bake.package import Package, build_package, newest_wheel
 from comfyfleet.ops.tools import Cloud
+from comfyfleet.protocol.workflows import NewTestRun
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.fleets.service import label
+from comfyfleet.server.jobs.testing import check_test
 from comfyfleet.server.models import Fleet, Operation
 from comfyfleet.server.operations import service
 from comfyfleet.server.operations.service import NewOperation
@@ -68,6 +70,7 @@ class Desk:
 
         Raises:
             PlanChanged: The plan is another one now.
+            Invalid: Its test could not be run.
             OperationRunning: Something runs that must not run beside it.
         """
         prepared, cloud = await self._prepare(verb, form, fleet, operator)
@@ -75,6 +78,9 @@ class Desk:
             raise prepared.missing
         if prepared.digest != digest and not await self._is_begun(token):
             raise PlanChanged("Something has changed since this plan was shown.", hint="Look at the plan again.")
+        if prepared.test is not None:
+            workflow, values = prepared.test
+            await check_test(self._wiring, operator, workflow, NewTestRun(fleet=label(fleet), values=values))
         new = NewOperation(
             token=token,
             kind=verb.kind,

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from comfyfleet.core.errors import FleetError, Invalid
 from comfyfleet.core.operations import OperationKind
+from comfyfleet.core.properties import Scalar
 from comfyfleet.ops import apply_remote, dev_gpu
 from comfyfleet.ops import roll as rolling
 from comfyfleet.ops.apply_remote import ApplyOrder
@@ -72,7 +73,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A verb that is ready. `lock` is what it must have for itself, `missing` what keeps it from being begun yet."""
+    """A verb that is ready. `lock` is what it must have for itself, `missing` what keeps it from being begun yet.
+
+    `test` are workflow and values of a test run that is part of it.
+    """
 
     plan: Plan
     lock: str
@@ -80,6 +84,7 @@ class Prepared:
     run: Callable[[Cloud, Reporter, Bench], Outcome]
     missing: FleetError | None = None
     is_needed: bool = True
+    test: tuple[str, dict[str, Scalar]] | None = None
 
     @property
     def digest(self) -> str:
@@ -172,10 +177,10 @@ def prepare_roll(form: RollForm, place: Place) -> Prepared:
         place.stage, place.fleet, form.canary_seconds, form.min_healthy, form.warmup, form.back_to or None
     )
     plan = rolling.plan(order, place.cloud)
+    test = (form.workflow, form.values) if form.workflow and not form.skips_test else None
 
     def run(cloud: Cloud, reporter: Reporter, bench: Bench) -> Outcome:
-        tests = form.workflow and not form.skips_test
-        proof = RenderProof(bench, cloud, place.label, form.workflow, form.values) if tests else None
+        proof = RenderProof(bench, cloud, place.label, *test) if test else None
         receipt = rolling.apply(plan, cloud, reporter, proof)
         if receipt.status == "rolled_back":
             words = f"The roll was taken back, and {plan.group} is of {plan.previous_image_id} again: {receipt.reason}"
@@ -186,10 +191,10 @@ def prepare_roll(form: RollForm, place: Place) -> Prepared:
         return Outcome(receipt.is_done, words, document(receipt))
 
     missing = None
-    if plan.is_needed and not form.workflow and not form.skips_test:
+    if plan.is_needed and not test and not form.skips_test:
         missing = TestMissing("No workflow is chosen to test with.", hint="Choose one, or tick that none is wanted.")
-    lock = f"roll:{place.label}"
-    return Prepared(plan, lock, commands.roll(form, place.label), run, missing, is_needed=plan.is_needed)
+    command = commands.roll(form, place.label)
+    return Prepared(plan, f"roll:{place.label}", command, run, missing, is_needed=plan.is_needed, test=test)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,15 @@ async def soft(control_plane: ControlPlane) -> None:
     await import_soft(OperatorAccess(control_plane))
 
 
+async def picture(control_plane: ControlPlane) -> str:
+    """Upload a picture of the operator's; return a test's values with it."""
+    body = {"filename": "a.png", "content_type": "image/png", "size": 8}
+    ticket = await OperatorAccess(control_plane).post("/uploads", body)
+    async with control_plane.client() as client:
+        await client.put(ticket["put_url"], content=b"an image", headers=ticket["headers"])
+    return json.dumps({"image": ticket["upload_id"]})
+
+
 async def test_a_bake_is_planned_followed_and_leads_to_a_roll(clicks: Clicks, memory: MemoryCloud) -> None:
     text, _ = await clicks.plan("bake")
     assert "Fill in what is wanted" in text
@@ -91,6 +100,16 @@ async def test_a_roll_needs_a_test_or_a_tick(clicks: Clicks, memory: MemoryCloud
     assert f"is of {memory.image_id}." in page
 
 
+async def test_a_test_that_cannot_be_run_is_refused_before_any_machine_goes(
+    clicks: Clicks, memory: MemoryCloud, soft: None
+) -> None:
+    memory.groups.join(memory.base_id)
+    _, form = await clicks.plan("roll", workflow="soft")
+    assert "is required" in await clicks.agree("roll", form, status=422)
+    assert "upload" in await clicks.agree("roll", {**form, "values": '{"image": "no-such-upload"}'}, status=404)
+    assert memory.rolls.started == []
+
+
 async def test_an_empty_group_has_nothing_to_roll(clicks: Clicks) -> None:
     text, form = await clicks.plan("roll")
     assert ("has no machine, so there is nothing to replace" in text, "digest" in form) == (True, False)
@@ -101,13 +120,8 @@ async def test_the_first_machine_of_a_roll_has_to_render(
     clicks: Clicks, memory: MemoryCloud, control_plane: ControlPlane, soft: None, *, renders: bool
 ) -> None:
     memory.groups.join(memory.base_id)
-    operator = OperatorAccess(control_plane)
-    body = {"filename": "a.png", "content_type": "image/png", "size": 8}
-    ticket = await operator.post("/uploads", body)
-    await clicks.browser.put(ticket["put_url"], content=b"an image", headers=ticket["headers"])
     _, form = await clicks.plan("roll", workflow="soft", canary_seconds=100_000)
-    form["values"] = json.dumps({"image": ticket["upload_id"]})
-    page = await clicks.agree("roll", form)
+    page = await clicks.agree("roll", {**form, "values": await picture(control_plane)})
     await clicks.until(page, lambda text: "Waiting for the worker of i-" in text)
     [canary] = memory.groups.members
     async with SimpleWorker.registered(control_plane.url, canary, fleet_slug=FLEET, stage=STAGE) as worker:
@@ -129,11 +143,11 @@ async def test_the_first_machine_of_a_roll_has_to_render(
 
 
 async def test_a_roll_that_is_canceled_before_its_proof_is_taken_back(
-    clicks: Clicks, memory: MemoryCloud, soft: None
+    clicks: Clicks, memory: MemoryCloud, control_plane: ControlPlane, soft: None
 ) -> None:
     memory.groups.join(memory.base_id)
     _, form = await clicks.plan("roll", workflow="soft", canary_seconds=172_800)
-    page = await clicks.agree("roll", form)
+    page = await clicks.agree("roll", {**form, "values": await picture(control_plane)})
     await clicks.until(page, lambda text: "Waiting for the worker of i-" in text)
     await clicks.browser.post(f"{page}/cancel")
     text = await clicks.ended(page)
