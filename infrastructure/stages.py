@@ -61,6 +61,10 @@ class Stage(BaseModel):
     worker_identity_check: Literal["off", "signature", "group"] = Field(
         default="off", description="What a machine proves when it registers; needs control_plane/certificates."
     )
+    pages_operate: bool = Field(
+        default=True,
+        description="Operators launch dev nodes, bake and roll on pages, for which the control plane's role may do so.",
+    )
     zones: tuple[str, ...] = Field(default=("a", "b"), min_length=2, description="Letters of availability zones.")
     fleets: tuple[FleetSettings, ...] = Field(min_length=1)
 

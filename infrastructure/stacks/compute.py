@@ -17,14 +17,25 @@ from comfyfleet import names
 from infrastructure.parts.control_plane_role import grant
 from infrastructure.parts.database import DATABASE_NAME, DATABASE_PORT
 from infrastructure.parts.exceptions import accept, accept_wildcards
+from infrastructure.parts.operating import grant_operating
 from infrastructure.stacks.data import DataStack
 from infrastructure.stages import Stage
 
 _REPOSITORY: Final = Path(__file__).parents[2]
 _PORT: Final = 8600
-_IN_IMAGE: Final = ("src", "requirements", "pyproject.toml", "README.md", "LICENSE", "infrastructure/control_plane")
+_IN_IMAGE: Final = (
+    "src",
+    "requirements",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "infrastructure/control_plane",
+    "infrastructure/machine",
+)
 _USER_ID: Final = "10001"
 _CERTIFICATES: Final = "/etc/comfyfleet/certificates"
+_PACKAGE: Final = "/opt/comfyfleet"
+"""Where the image has what machines are provisioned with, see the Dockerfile."""
 
 
 class ComputeStack(Stack):
@@ -86,12 +97,15 @@ class ComputeStack(Stack):
 
     def _task(self, name: str, command: list[str]) -> ecs.FargateTaskDefinition:
         task = ecs.FargateTaskDefinition(self, name, cpu=1024, memory_limit_mib=2048)
+        is_serving = name == "Task"
         grant(task.task_role, self._stage, self._data)
+        if is_serving and self._stage.pages_operate:
+            grant_operating(task.task_role, self._stage, self._data)
         container = task.add_container(
             "control-plane",
             image=self._image,
             command=command,
-            environment=self._environment(),
+            environment=self._environment() | (self._operating() if is_serving else {}),
             secrets=self._secrets(),
             logging=ecs.LogDrivers.aws_logs(stream_prefix=name.lower(), log_group=self._log),
             readonly_root_filesystem=True,
@@ -100,7 +114,7 @@ class ComputeStack(Stack):
         )
         task.add_volume(name="tmp")
         container.add_mount_points(ecs.MountPoint(container_path="/tmp", source_volume="tmp", read_only=False))  # noqa: S108
-        if name == "Task":
+        if is_serving:
             container.add_port_mappings(ecs.PortMapping(container_port=_PORT))
         accept(task, "What is set here is no secret; secrets come from SSM and Secrets Manager.", "AwsSolutions-ECS2")
         accept_wildcards(task, "ECR's tokens are given for the whole registry.", "*")
@@ -125,6 +139,9 @@ class ComputeStack(Stack):
             "DATABASE_HOST": data.database.db_instance_endpoint_address,
             "DATABASE_NAME": DATABASE_NAME,
         }
+
+    def _operating(self) -> dict[str, str]:
+        return {"PAGES_OPERATE": "true", "MACHINE_PACKAGE": _PACKAGE} if self._stage.pages_operate else {}
 
     def _secrets(self) -> dict[str, Any]:
         stage, secret = self._stage, self._data.database.secret

@@ -142,7 +142,7 @@ def apply(plan: LaunchPlan, cloud: Cloud, reporter: Reporter) -> DevNode:
             port=names.COMFYUI_PORT,
             cidr=plan.cidr,
             subnet_id=new.subnet_id,
-            tags={names.ROLE_TAG: names.DEV_NODE_ROLE, names.LAUNCH_TAG: plan.token},
+            tags={names.ROLE_TAG: names.DEV_NODE_ROLE, names.STAGE_TAG: plan.stage, names.LAUNCH_TAG: plan.token},
         )
         new = _behind(new, gate_id)
     try:

@@ -22,12 +22,12 @@ class Ec2Images:
         self._ec2 = client or make_client("ec2")
 
     def create(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """Begin to make an image. Its snapshots have no tags: they are found by it."""
+        """Begin to make an image; its snapshots get the same tags."""
         with service_errors(f"Making an image of {instance_id}"):
             answer = self._ec2.create_image(
                 InstanceId=instance_id,
                 Name=name,
-                TagSpecifications=[{"ResourceType": "image", "Tags": as_tags(tags)}],
+                TagSpecifications=[{"ResourceType": kind, "Tags": as_tags(tags)} for kind in ("image", "snapshot")],
             )
             image_id = str(answer["ImageId"])
             when_it_appears(lambda: self._ec2.describe_images(ImageIds=[image_id]), missing=_MISSING)
