@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import boto3
@@ -16,6 +17,7 @@ REGION: Final = "eu-central-1"
 KEY: Final = "lab"
 """Access key and secret key: nothing of the lab verifies signatures."""
 
+_SERVER: Final = Path(__file__).with_name("moto_gaps.py")
 _RUNNING: Final = re.compile(rb"Running on (http://127\.0\.0\.1:\d+)")
 
 
@@ -23,7 +25,7 @@ _RUNNING: Final = re.compile(rb"Running on (http://127\.0\.0\.1:\d+)")
 def moto() -> Iterator[str]:
     """Run moto's server on a free port; yield its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+        [sys.executable, str(_SERVER), "-H", "127.0.0.1", "-p", "0"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         preexec_fn=dying_with_parent(),  # noqa: PLW1509 - one system call between fork and exec

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from lab.moto_gaps import fill
 from moto.server import ThreadedMotoServer
 
 from comfyfleet.cloud.aws.account import StsAccount
@@ -25,6 +26,7 @@ REGION = "eu-central-1"
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[str]:
     """Run moto's server."""
+    fill()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
