@@ -54,6 +54,14 @@ _AFTER_INTERRUPTION: Final = {
 }
 
 
+def after_cancel(kind: OperationKind, asked_by: str | None) -> str:
+    """Return what became of an operation that somebody canceled, or its process when it was told to end."""
+    by = f" by {asked_by}" if asked_by else ""
+    if kind is OperationKind.ROLL:
+        return f"It was canceled{by}: taken back, unless its first machine had proved itself; then AWS goes on with it."
+    return f"It was canceled{by}, and has cleared up."
+
+
 def after_interruption(kind: OperationKind) -> str:
     """Return what an operator has to know and do when an operation lost its process."""
     return f"The control plane that carried it out ended. {_AFTER_INTERRUPTION[kind]}"

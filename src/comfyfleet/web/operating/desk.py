@@ -9,7 +9,6 @@ from uuid import UUID
 
 from comfyfleet import __version__
 from comfyfleet.core.errors import Conflict, Unavailable
-from comfyfleet.core.operations import OperationKind, after_interruption
 from comfyfleet.ops.bake.package import Package, build_package, newest_wheel
 from comfyfleet.ops.tools import Cloud
 from comfyfleet.protocol.workflows import NewTestRun
@@ -51,7 +50,7 @@ class Desk:
     def __init__(self, wiring: Wiring, clouds: Clouds | None) -> None:
         self._wiring = wiring
         self._clouds = clouds
-        self._runs: dict[int, tuple[Run, asyncio.Task[None], OperationKind]] = {}
+        self._runs: dict[int, tuple[Run, asyncio.Task[None]]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -98,14 +97,14 @@ class Desk:
 
     async def close(self) -> None:
         """Ask all that runs to end and to clear up, and note what could not in time."""
-        for run, _, _ in self._runs.values():
+        for run, _ in self._runs.values():
             run.stop.ask()
-        tasks = [task for _, task, _ in self._runs.values()]
+        tasks = [task for _, task in self._runs.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=_GRACE_SECONDS)
-        for run, task, kind in list(self._runs.values()):
+        for run, task in list(self._runs.values()):
             task.cancel()
-            await run.abandon(after_interruption(kind))
+            await run.abandon()
 
     async def _prepare(self, verb: Verb, form: VerbForm, fleet: Fleet, operator: Principal) -> tuple[Prepared, Cloud]:
         if self._clouds is None:
@@ -132,9 +131,9 @@ class Desk:
 
     def _start(self, operation: Operation, prepared: Prepared, cloud: Cloud, operator: Principal) -> None:
         bench = OwnBench(self._wiring, operator, asyncio.get_running_loop())
-        run = Run(self._wiring, operation.id, prepared, cloud, bench)
+        run = Run(self._wiring, operation, prepared, cloud, bench)
         task = asyncio.create_task(run.follow(), name=f"operation {operation.id}")
-        self._runs[operation.id] = (run, task, OperationKind(operation.kind))
+        self._runs[operation.id] = (run, task)
         task.add_done_callback(lambda _: self._runs.pop(operation.id, None))
 
     async def _is_begun(self, token: UUID) -> bool:

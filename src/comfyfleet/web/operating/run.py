@@ -10,10 +10,11 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from comfyfleet.core.errors import FleetError
-from comfyfleet.core.operations import OperationStatus
+from comfyfleet.core.operations import OperationKind, OperationStatus, after_cancel, after_interruption
 from comfyfleet.core.texts import storable
 from comfyfleet.ops.canary import Bench
 from comfyfleet.ops.tools import Cloud
+from comfyfleet.server.models import Operation
 from comfyfleet.server.operations import service
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.web.operating.log import Log
@@ -35,9 +36,9 @@ class _End:
 class Run:
     """Carries out a prepared verb. `end` is how it ended, once it has."""
 
-    def __init__(self, wiring: Wiring, operation_id: int, prepared: Prepared, cloud: Cloud, bench: Bench) -> None:
+    def __init__(self, wiring: Wiring, operation: Operation, prepared: Prepared, cloud: Cloud, bench: Bench) -> None:
         self._wiring = wiring
-        self._id = operation_id
+        self._id, self._kind = operation.id, OperationKind(operation.kind)
         self._prepared = prepared
         self._bench = bench
         self.stop = Stop()
@@ -63,8 +64,9 @@ class Run:
             said = []
             await asyncio.sleep(_TELL_SECONDS)
 
-    async def abandon(self, words: str) -> None:
+    async def abandon(self) -> None:
         """Note that it is left to itself, since this process ends."""
+        words = after_interruption(self._kind)
         try:
             async with self._wiring.sessions.begin() as session:
                 await service.tell(session, self._id, self._log.take(), self._wiring.clock())
@@ -78,8 +80,7 @@ class Run:
             status = OperationStatus.SUCCEEDED if outcome.is_success else OperationStatus.FAILED
             self._end = _End(status, storable(outcome.words), outcome.receipt)
         except KeyboardInterrupt:
-            by = f" by {self._asked_by}" if self._asked_by else ""
-            self._end = _End(OperationStatus.CANCELED, f"It was canceled{by}, and has cleared up.", {})
+            self._end = _End(OperationStatus.CANCELED, after_cancel(self._kind, self._asked_by), {})
         except FleetError as error:
             self._end = _End(OperationStatus.FAILED, storable(str(error)), {"code": error.code})
         except Exception:
