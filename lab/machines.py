@@ -23,6 +23,7 @@ from lab.errors import ApiError, NotSimulated
 from lab.guest.disk import moved, relocate
 from lab.guest.machine import ENVIRONMENT_FILE, SHUTDOWN_FILE
 from lab.guest.programs import write_programs
+from lab.guest.units import UNITS
 from lab.metadata import MetadataService, Pages
 
 _METADATA: Final = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -157,6 +158,21 @@ class Machines:
         for child in machine.children:
             child.wait(10)
         machine.metadata.stop()
+
+    def start_again(self, machine: Machine) -> None:
+        """Boot a machine that was ended, on the disk that it left: what is enabled starts, `run` and `tmp` are empty."""
+        root, metadata = machine.root, MetadataService(machine.metadata.pages)
+        environment = {**machine.environment, _METADATA: metadata.url}
+        again = Machine(machine.instance_id, root, machine.address, metadata, environment, machine.notices)
+        self.running[machine.instance_id] = again
+        for name in ("run", "tmp"):
+            shutil.rmtree(root / name, ignore_errors=True)
+            (root / name).mkdir()
+        (root / ENVIRONMENT_FILE).write_text(json.dumps(environment))
+        units = sorted(path.name for path in (root / UNITS / "multi-user.target.wants").glob("*.service"))
+        if units:
+            command = ["systemctl", "start", *units]
+            self.spawn(again, command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def end_all(self) -> None:
         """End all machines."""

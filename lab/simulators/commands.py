@@ -20,6 +20,8 @@ from lab.machines import Machines
 from lab.server import Action
 
 _SHOWN: Final = 24000
+_SHOWN_ERRORS: Final = 8000
+"""https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetCommandInvocation.html"""
 _TIMEOUT_SECONDS: Final = 3600
 
 
@@ -82,7 +84,7 @@ class RunCommand:
             "Status": run.status,
             "StatusDetails": run.status,
             "StandardOutputContent": run.output[:_SHOWN],
-            "StandardErrorContent": run.errors[:_SHOWN],
+            "StandardErrorContent": run.errors[:_SHOWN_ERRORS],
         }
 
     def list(self, parameters: dict[str, Any]) -> dict[str, Any]:
