@@ -160,7 +160,7 @@ class Machines:
         machine.metadata.stop()
 
     def start_again(self, machine: Machine) -> None:
-        """Boot a machine that was ended, on the disk that it left: what is enabled starts, `run` and `tmp` are empty."""
+        """Boot a machine that ended, on the disk that it left: `run` and `tmp` are empty, what is enabled starts."""
         root, metadata = machine.root, MetadataService(machine.metadata.pages)
         environment = {**machine.environment, _METADATA: metadata.url}
         again = Machine(machine.instance_id, root, machine.address, metadata, environment, machine.notices)

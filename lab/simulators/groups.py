@@ -244,10 +244,10 @@ class Fleet:
             market = "Spot" if "InstanceMarketOptions" in group.choices()[0] else "On-Demand"
             words = f"Could not launch {market} Instances. {refused.code} - {words}"
         at = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-        change = f"a difference between desired and actual capacity, increasing the capacity from {len(group.staying())} to {group.desired}"
+        change = f"increasing the capacity from {len(group.staying())} to {group.desired}"
         activity = {
             "Description": "Launching a new EC2 instance",
-            "Cause": f"At {at} an instance was started in response to {change}.",
+            "Cause": f"At {at} an instance was started: desired and actual capacity differ, {change}.",
             "StartTime": now,
             "EndTime": now,
             "StatusCode": "Failed",
