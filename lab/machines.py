@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import IO, Final
@@ -37,7 +38,7 @@ _COMFYUI: Final = f'env PYTHONPATH="{_SOURCE}" "{sys.executable}" -m comfyfleet.
 class Machine:
     """A machine that runs. `address` stands for its own loopback, on which its ComfyUI listens.
 
-    `notices` are metadata pages that come and go, such as an interruption's.
+    `notices` are metadata pages that come and go, such as an interruption's; `halts_at` is when it halts by itself.
     """
 
     instance_id: str
@@ -47,6 +48,7 @@ class Machine:
     environment: dict[str, str]
     notices: dict[str, str] = field(default_factory=dict)
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    halts_at: datetime | None = None
 
 
 class Machines:

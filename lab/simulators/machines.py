@@ -28,7 +28,6 @@ class Compute:
         self._ec2, self._ssm, self._machines, self._clock = ec2, ssm, machines, clock
         self._tokens: dict[str, dict[str, Any]] = {}
         self._interrupted: dict[str, datetime] = {}
-        self._halts: dict[str, datetime] = {}
         self.signer = Signer()
         self.capacity = Capacity()
         self.power = Power(ec2, machines)
@@ -129,13 +128,13 @@ class Compute:
         """Take the machines whose two minutes are over, and end those that halt."""
         for instance_id, machine in list(self._machines.running.items()):
             if (minutes := self._machines.halting(machine)) is not None:
-                self._halts[instance_id] = now + timedelta(minutes=minutes)
-        for ends in (self._interrupted, self._halts):
-            for instance_id in [one for one, at in ends.items() if at <= now]:
-                del ends[instance_id]
-                is_there = instance_id in self._machines.running
-                if is_there and not (ends is self._halts and self.power.halt(instance_id)):
-                    self.terminate({"InstanceIds": [instance_id]})
+                machine.halts_at = now + timedelta(minutes=minutes)
+            if machine.halts_at is not None and machine.halts_at <= now and not self.power.halt(instance_id):
+                self.terminate({"InstanceIds": [instance_id]})
+        for instance_id in [one for one, at in self._interrupted.items() if at <= now]:
+            del self._interrupted[instance_id]
+            if instance_id in self._machines.running:
+                self.terminate({"InstanceIds": [instance_id]})
 
     def _pages(self, instance: dict[str, Any], *, is_spot: bool) -> dict[str, str]:
         instance_id, zone = instance["InstanceId"], instance["Placement"]["AvailabilityZone"]

@@ -9,7 +9,15 @@ from botocore.exceptions import ClientError
 from lab.lab import Lab
 from lab.machines import Machine, processes_of
 from tests.lab.test_machines import until
+from tests.support.clouds.fleet import Recorder
 
+from comfyfleet import names
+from comfyfleet.cloud.fleet_ports import NewMachine
+from comfyfleet.ops import dev_gpu
+from comfyfleet.ops.wiring import aws_cloud
+
+MACHINE = Path(__file__).parents[2] / "infrastructure/machine"
+DEV_NODE = "comfyfleet-dev-node.service"
 UNIT = """\
 [Unit]
 Description=Counts its starts
@@ -32,11 +40,16 @@ USER_DATA = (
 
 @pytest.fixture
 def furnished(tmp_path: Path) -> Iterator[Lab]:
-    """A lab whose machines have a service that counts its starts."""
+    """A lab whose machines have services that count their starts, one of them in the place of ComfyUI."""
     base = tmp_path / "base"
-    for name in ("etc/systemd/system", "usr/local/bin", "opt"):
+    for name in ("etc/systemd/system", "usr/local/bin", "opt/comfyui/bin"):
         (base / name).mkdir(parents=True)
-    (base / "etc/systemd/system/counting.service").write_text(UNIT)
+    units = base / "etc/systemd/system"
+    for name in ("counting.service", names.COMFYUI_SERVICE):
+        (units / name).write_text(UNIT)
+    (units / DEV_NODE).write_text((MACHINE / "units" / DEV_NODE).read_text())
+    (units / "multi-user.target.wants").mkdir()
+    (units / "multi-user.target.wants" / DEV_NODE).symlink_to(f"../{DEV_NODE}")
     (base / "usr/local/bin/count-starts").write_text(PROGRAM.replace("/opt", '"$MACHINE_ROOT"/opt'))
     (base / "usr/local/bin/count-starts").chmod(0o755)
     with Lab(tmp_path / "lab", base=base) as lab:
@@ -133,3 +146,31 @@ def test_a_stopped_machine_of_a_group_is_replaced_and_ends(lab: Lab, group: str)
     assert found[0]["InstanceId"] != first
     pages = lab.client("ec2").describe_instances(InstanceIds=[first])["Reservations"]
     assert pages[0]["Instances"][0]["State"]["Name"] == "terminated"
+
+
+def test_a_dev_node_that_was_stopped_comes_up_again_and_halts_after_its_hours_as_before(
+    furnished: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in furnished.environment().items():
+        monkeypatch.setenv(name, value)
+    cloud, ec2 = aws_cloud("staging", None, names.DEFAULT_PREFIX), furnished.client("ec2")
+    tags = {names.ROLE_TAG: names.DEV_NODE_ROLE, names.OWNER_TAG: "ada"}
+    told = dev_gpu.user_data(1, is_public=False)
+    new = NewMachine("dev", furnished.base_image_id, ("g5.xlarge",), tags, user_data=told, stops_itself=False)
+    instance_id = cloud.machines.launch(new, token="dev").instance_id
+    machine = furnished.machines.running[instance_id]
+    until(lambda: starts(machine) == ["start"], "the first start of ComfyUI")
+
+    furnished.clock.forward(minutes=50)
+    plan = dev_gpu.plan_stop(instance_id, cloud, keeps_disk=True)
+    assert dev_gpu.apply_stop(plan, cloud, Recorder()).state == "stopping"
+    assert [node.state for node in dev_gpu.dev_nodes(cloud)] == ["stopped"]
+    ec2.start_instances(InstanceIds=[instance_id])
+    until(lambda: starts(machine) == ["start", "end", "start"], "the second start of ComfyUI")
+    until((machine.root / "run/shutdown").exists, "the word about its end")
+    furnished.clock.forward(minutes=58)
+    assert [node.state for node in dev_gpu.dev_nodes(cloud)] == ["running"]
+    furnished.clock.forward(minutes=4)
+    assert [node.state for node in dev_gpu.dev_nodes(cloud)] == ["stopped"]
+    cloud.machines.terminate(instance_id)
+    assert dev_gpu.dev_nodes(cloud) == []
