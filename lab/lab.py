@@ -1,7 +1,7 @@
 """The lab as a context manager."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,9 +14,11 @@ from lab.server import Front
 from lab.simulators.autoscaling import AutoScaling
 from lab.simulators.cloudwatch import CloudWatch
 from lab.simulators.commands import RunCommand
+from lab.simulators.events import Events, Listener
 from lab.simulators.groups import Fleet
 from lab.simulators.machines import Compute
-from lab.simulators.parameters import PublicParameters
+from lab.simulators.parameters import Parameters
+from lab.simulators.records import Records
 from lab.simulators.refreshes import Refreshes
 
 ACCOUNT: Final = "123456789012"
@@ -45,10 +47,11 @@ class Lab:
             undo.callback(self.machines.end_all)
             ec2, ssm, s3 = (client(service, self.emulator_url) for service in ("ec2", "ssm", "s3"))
             self.compute = Compute(ec2, ssm, self.machines, self.clock)
-            self.fleet = Fleet(self.compute, self.machines, self.clock)
+            self.events = Events(ACCOUNT, REGION)
+            self.fleet = Fleet(self.compute, self.machines, self.clock, self.events)
             self.watch = CloudWatch(self.clock, self._act)
             self.commands = RunCommand(self.machines, s3, self.clock)
-            public = PublicParameters(ssm, self.clock)
+            parameters = Parameters(ssm, ec2, self.clock)
             refreshes = Refreshes(self.fleet, self.clock)
             parts = (
                 self.compute,
@@ -56,14 +59,21 @@ class Lab:
                 refreshes,
                 self.watch,
                 self.commands,
-                public,
+                parameters,
+                Records(ec2, ssm),
             )
             front = Front({name: act for part in parts for name, act in part.actions().items()}, self.emulator_url)
             undo.callback(front.stop)
             self.url = front.url
             self._register_base(ec2)
-            public.values[names.BASE_IMAGE_PARAMETER] = self.base_image_id
-            self.clock.on_step += [self.watch.step, self.compute.step, self.fleet.step, refreshes.step]
+            parameters.public[names.BASE_IMAGE_PARAMETER] = self.base_image_id
+            self.clock.on_step += [
+                self.watch.step,
+                self.compute.step,
+                self.fleet.step,
+                refreshes.step,
+                self.events.step,
+            ]
             self.clock.start()
             undo.callback(self.clock.stop)
             self._undo = undo.pop_all()
@@ -93,6 +103,14 @@ class Lab:
     def rebalance(self, instance_id: str) -> None:
         """Tell a spot machine that it is likely to be taken."""
         self.compute.interrupt(instance_id, is_rebalance=True)
+
+    def without_capacity(self, *types: str, only_spot: bool = False) -> AbstractContextManager[None]:
+        """Have no machine of these types for a while, or, without types, none at all."""
+        return self.compute.capacity.without(frozenset(types), only_spot=only_spot)
+
+    def on_event(self, pattern: Mapping[str, Any], listener: Listener) -> None:
+        """Run a function at each event that matches a pattern, as a rule of EventBridge does."""
+        self.events.listen(pattern, listener)
 
     def on_alarm(self, arn: str, handler: Handler) -> None:
         """Run a function when an alarm's action names this ARN, as the scale-to-zero function is run."""

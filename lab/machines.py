@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import IO, Final
@@ -23,6 +24,7 @@ from lab.errors import ApiError, NotSimulated
 from lab.guest.disk import moved, relocate
 from lab.guest.machine import ENVIRONMENT_FILE, SHUTDOWN_FILE
 from lab.guest.programs import write_programs
+from lab.guest.units import UNITS
 from lab.metadata import MetadataService, Pages
 
 _METADATA: Final = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -36,7 +38,7 @@ _COMFYUI: Final = f'env PYTHONPATH="{_SOURCE}" "{sys.executable}" -m comfyfleet.
 class Machine:
     """A machine that runs. `address` stands for its own loopback, on which its ComfyUI listens.
 
-    `notices` are metadata pages that come and go, such as an interruption's.
+    `notices` are metadata pages that come and go, such as an interruption's; `halts_at` is when it halts by itself.
     """
 
     instance_id: str
@@ -46,6 +48,7 @@ class Machine:
     environment: dict[str, str]
     notices: dict[str, str] = field(default_factory=dict)
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    halts_at: datetime | None = None
 
 
 class Machines:
@@ -157,6 +160,21 @@ class Machines:
         for child in machine.children:
             child.wait(10)
         machine.metadata.stop()
+
+    def start_again(self, machine: Machine) -> None:
+        """Boot a machine that ended, on the disk that it left: `run` and `tmp` are empty, what is enabled starts."""
+        root, metadata = machine.root, MetadataService(machine.metadata.pages)
+        environment = {**machine.environment, _METADATA: metadata.url}
+        again = Machine(machine.instance_id, root, machine.address, metadata, environment, machine.notices)
+        self.running[machine.instance_id] = again
+        for name in ("run", "tmp"):
+            shutil.rmtree(root / name, ignore_errors=True)
+            (root / name).mkdir()
+        (root / ENVIRONMENT_FILE).write_text(json.dumps(environment))
+        units = sorted(path.name for path in (root / UNITS / "multi-user.target.wants").glob("*.service"))
+        if units:
+            command = ["systemctl", "start", *units]
+            self.spawn(again, command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def end_all(self) -> None:
         """End all machines."""

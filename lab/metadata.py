@@ -61,7 +61,7 @@ class MetadataService:
     """Serves the pages of one machine, which are asked for anew at each request."""
 
     def __init__(self, pages: Pages) -> None:
-        self._pages = pages
+        self.pages = pages
         self._tokens: dict[str, float] = {}
         self._server = serve(self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -84,7 +84,7 @@ class MetadataService:
         if self._tokens.get(token or "", 0) < time.monotonic():
             return 401, ""
         wanted = path.removeprefix("/latest/")
-        pages = self._pages()
+        pages = self.pages()
         if wanted in pages:
             return 200, pages[wanted]
         folder = wanted.rstrip("/") + "/"

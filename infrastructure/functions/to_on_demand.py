@@ -9,7 +9,18 @@ from typing import Any
 import boto3
 from on_demand import set_share  # type: ignore[import-not-found]  # on Lambda all files lie beside each other
 
-_NO_CAPACITY = ("InsufficientInstanceCapacity", "capacity", "MaxSpotInstanceCountExceeded", "Spot")
+_NO_SPOT = (
+    "no Spot capacity",
+    "Could not launch Spot Instances. InsufficientInstanceCapacity",
+    "Could not launch Spot Instances. UnfulfillableCapacity",
+    "MaxSpotInstanceCountExceeded",
+    "Max spot instance count exceeded",
+    "SpotMaxPriceTooLow",
+)
+"""What is said of a lack of spot machines, after the codes of
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html. Other failures of a spot launch, such as a
+type that a zone does not have or a wrong template, would fail with on-demand machines, too.
+"""
 
 
 def handle(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -17,7 +28,7 @@ def handle(event: dict[str, Any], _context: object) -> dict[str, Any]:
     group = os.environ["GROUP"]
     detail = event.get("detail", {})
     reason = str(detail.get("StatusMessage", ""))
-    if detail.get("AutoScalingGroupName") != group or not any(words in reason for words in _NO_CAPACITY):
+    if detail.get("AutoScalingGroupName") != group or not any(words.lower() in reason.lower() for words in _NO_SPOT):
         return _done(group, f"left: {reason or 'another event'}")
     scaling = boto3.client("autoscaling")
     found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]

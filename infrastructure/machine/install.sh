@@ -80,7 +80,7 @@ install_services() {
     install -m 644 "$here/comfyfleet-logrotate.conf" "$root/etc/logrotate.d/comfyfleet"
     install -m 644 "$here/cloudwatch-agent.json" "$worker/share/cloudwatch-agent.json"
     systemctl daemon-reload
-    systemctl enable comfyfleet-boot.service
+    systemctl enable comfyfleet-boot.service comfyfleet-dev-node.service
 }
 
 check

@@ -74,15 +74,17 @@ class Deployment:
         self.lab.on_alarm(arn, lambda alarm: function.call({"alarmData": alarm}))
         return name, {"Arn": arn}
 
-    def _rule(self, logical: str, wanted: dict[str, Any]) -> Made | str:
-        """Call functions on a schedule. Events of the group are left out: in the lab no launch fails."""
-        if "ScheduleExpression" not in wanted:
-            return "the lab's groups tell no events"
+    def _rule(self, logical: str, wanted: dict[str, Any]) -> Made:
+        """Call functions at events, or on a schedule."""
+        functions = [self.called[target["Arn"]] for target in wanted["Targets"]]
+        if "EventPattern" in wanted:
+            for function in functions:
+                self.lab.on_event(wanted["EventPattern"], function.call)
+            return logical, {}
         count, unit = wanted["ScheduleExpression"].removeprefix("rate(").removesuffix(")").split()
         if unit not in _MINUTES:
             raise NotSimulated(f"the schedule {wanted['ScheduleExpression']}")
         pause = timedelta(minutes=int(count) * _MINUTES[unit])
-        functions = [self.called[target["Arn"]] for target in wanted["Targets"]]
         due = self.lab.clock.now() + pause
 
         def look(now: datetime) -> None:

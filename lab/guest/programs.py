@@ -49,7 +49,9 @@ def shutdown(guest: Guest, words: Sequence[str]) -> int:
     minutes = next((one for one in words if one.startswith("+") and one[1:].isdigit()), None)
     if minutes is None and "now" not in words:
         return _refused("shutdown: the lab knows +MINUTES and now")
-    (guest.root / SHUTDOWN_FILE).write_text(minutes[1:] if minutes else "0")
+    fresh = guest.root / f"{SHUTDOWN_FILE}.new"
+    fresh.write_text(minutes[1:] if minutes else "0")
+    fresh.replace(guest.root / SHUTDOWN_FILE)  # the lab finds it whole
     return 0
 
 

@@ -20,6 +20,7 @@ class Member:
     state: str = "Pending"
     health: str = "Healthy"
     is_protected: bool = False
+    is_spot: bool = False
     hook_ends_at: datetime | None = None
     hook_last_at: datetime | None = None
 
@@ -78,6 +79,15 @@ def leaving(members: Sequence[Member], surplus: int, newest: str) -> list[Member
     free = [one for one in members if not one.is_protected and not one.is_leaving]
     free.sort(key=lambda one: (one.version == newest, one.launched_at, one.instance_id))
     return free[: max(0, surplus)]
+
+
+def on_demand_wanted(size: int, base: int, percent: int) -> int:
+    """Return how many of a group's machines are on-demand ones: a base, and a share of the rest, rounded up.
+
+    How a fraction is rounded is not documented. https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstancesDistribution.html
+    """
+    above = max(0, size - base)
+    return min(size, base) + math.ceil(above * percent / 100)
 
 
 def batch_size(desired: int, min_healthy_percent: int) -> int:

@@ -8,9 +8,8 @@ from lab.clock import Clock
 from lab.errors import ApiError, NotSimulated
 from lab.rules.scaling import Member
 from lab.server import Action
-from lab.simulators.groups import Fleet, Group
+from lab.simulators.groups import ARN, Fleet, Group
 
-_ARN: Final = "arn:aws:autoscaling:eu-central-1:123456789012"
 _INVALID: Final = "ValidationError"
 
 
@@ -99,10 +98,10 @@ class AutoScaling:
         return {
             "Activities": [
                 {
+                    "StatusCode": "Successful",
                     **one,
                     "ActivityId": str(index),
                     "AutoScalingGroupName": group.name,
-                    "StatusCode": "Successful",
                 }
                 for index, one in reversed(list(enumerate(group.activities)))
             ]
@@ -173,7 +172,7 @@ class AutoScaling:
         if kind not in {"SimpleScaling", "StepScaling", "TargetTrackingScaling"}:
             raise NotSimulated(f"policies of type {kind}")
         group = self._group(asked)
-        arn = f"{_ARN}:scalingPolicy:{uuid4()}:autoScalingGroupName/{group.name}:policyName/{asked['PolicyName']}"
+        arn = f"{ARN}:scalingPolicy:{uuid4()}:autoScalingGroupName/{group.name}:policyName/{asked['PolicyName']}"
         arn = group.policies.get(asked["PolicyName"], {}).get("PolicyARN", arn)
         group.policies[asked["PolicyName"]] = {**asked, "PolicyType": kind, "PolicyARN": arn}
         names = self._alarms_of(group.policies[asked["PolicyName"]]) if kind == "TargetTrackingScaling" else []
@@ -264,7 +263,7 @@ def _member_answer(group: Group, member: Member) -> dict[str, Any]:
         "InstanceId": member.instance_id,
         "InstanceType": member.instance_type,
         "ImageId": member.image_id,
-        "AvailabilityZone": group.asked.get("AvailabilityZones", ["eu-central-1a"])[0],
+        "AvailabilityZone": group.zone,
         "LifecycleState": member.state,
         "HealthStatus": member.health,
         "ProtectedFromScaleIn": member.is_protected,

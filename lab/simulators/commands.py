@@ -20,7 +20,14 @@ from lab.machines import Machines
 from lab.server import Action
 
 _SHOWN: Final = 24000
+_SHOWN_ERRORS: Final = 8000
+"""https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetCommandInvocation.html"""
 _TIMEOUT_SECONDS: Final = 3600
+_CUT_OFF: Final = 137
+"""What the agent says of a script that it ended, after a cancellation or because it took too long.
+
+https://github.com/aws/amazon-ssm-agent/blob/mainline/agent/appconfig/constants_unix.go
+"""
 
 
 @dataclass
@@ -82,7 +89,7 @@ class RunCommand:
             "Status": run.status,
             "StatusDetails": run.status,
             "StandardOutputContent": run.output[:_SHOWN],
-            "StandardErrorContent": run.errors[:_SHOWN],
+            "StandardErrorContent": run.errors[:_SHOWN_ERRORS],
         }
 
     def list(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +163,8 @@ class RunCommand:
             for name, content in (("stdout", output), ("stderr", errors)):
                 if content:
                     self._s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=content)
-        run.code = run.child.returncode
+        is_cut_off = status is not None or run.status != "InProgress"
+        run.code = _CUT_OFF if is_cut_off else run.child.returncode
         if run.status == "InProgress":
             run.status = status or ("Success" if run.code == 0 else "Failed")
 

@@ -12,8 +12,11 @@ from lab.errors import NotSimulated
 from lab.machines import Machines
 from lab.metadata import Signer
 from lab.server import Action
+from lab.simulators.capacity import Capacity
+from lab.simulators.power import Power
 
 _NAMES: Final = ("LaunchTemplateId", "LaunchTemplateName")
+_DEFAULT_TYPE: Final = "m1.small"
 NOTICE: Final = timedelta(minutes=2)
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html"""
 
@@ -25,8 +28,9 @@ class Compute:
         self._ec2, self._ssm, self._machines, self._clock = ec2, ssm, machines, clock
         self._tokens: dict[str, dict[str, Any]] = {}
         self._interrupted: dict[str, datetime] = {}
-        self._halts: dict[str, datetime] = {}
         self.signer = Signer()
+        self.capacity = Capacity()
+        self.power = Power(ec2, machines)
         self.target_states: dict[str, str] = {}
 
     def actions(self) -> dict[str, Action]:
@@ -36,8 +40,7 @@ class Compute:
             "ec2:TerminateInstances": self.terminate,
             "ec2:CreateImage": self.create_image,
             "ec2:CreateLaunchTemplateVersion": self.create_version,
-            "ec2:StopInstances": self._not_yet("stopped machines"),
-            "ec2:StartInstances": self._not_yet("stopped machines"),
+            **self.power.actions(),
         }
 
     def run(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -49,13 +52,13 @@ class Compute:
         if wanted.get("MinCount", 1) != wanted.get("MaxCount", 1):
             raise NotSimulated("RunInstances with a choice of counts")
         data = base64.b64decode(wanted.pop("UserData", "")).decode()
-        options = wanted.pop("InstanceMarketOptions", None)
+        is_spot = wanted.get("InstanceMarketOptions", {}).get("MarketType") == "spot"
+        self.capacity.check(wanted.get("InstanceType", _DEFAULT_TYPE), is_spot=is_spot)
         wanted.pop("MetadataOptions", None)  # every metadata service of the lab asks for a token
         answer: dict[str, Any] = self._ec2.run_instances(**wanted, UserData=data)
         answer.pop("ResponseMetadata")
         for instance in answer["Instances"]:
             instance_id = instance["InstanceId"]
-            is_spot = bool(options and options.get("MarketType") == "spot")
             self._machines.start(instance_id, wanted["ImageId"], data, partial(self._pages, instance, is_spot=is_spot))
         if token is not None:
             self._tokens[token] = answer
@@ -125,12 +128,13 @@ class Compute:
         """Take the machines whose two minutes are over, and end those that halt."""
         for instance_id, machine in list(self._machines.running.items()):
             if (minutes := self._machines.halting(machine)) is not None:
-                self._halts[instance_id] = now + timedelta(minutes=minutes)
-        for ends in (self._interrupted, self._halts):
-            for instance_id in [one for one, at in ends.items() if at <= now]:
-                del ends[instance_id]
-                if instance_id in self._machines.running:
-                    self.terminate({"InstanceIds": [instance_id]})
+                machine.halts_at = now + timedelta(minutes=minutes)
+            if machine.halts_at is not None and machine.halts_at <= now and not self.power.halt(instance_id):
+                self.terminate({"InstanceIds": [instance_id]})
+        for instance_id in [one for one, at in self._interrupted.items() if at <= now]:
+            del self._interrupted[instance_id]
+            if instance_id in self._machines.running:
+                self.terminate({"InstanceIds": [instance_id]})
 
     def _pages(self, instance: dict[str, Any], *, is_spot: bool) -> dict[str, str]:
         instance_id, zone = instance["InstanceId"], instance["Placement"]["AvailabilityZone"]
@@ -174,12 +178,6 @@ class Compute:
         }
         name = profile["Arn"].rpartition("/")[2]
         return {f"meta-data/iam/security-credentials/{name}": json.dumps(keys)}
-
-    def _not_yet(self, what: str) -> Action:
-        def refuse(parameters: dict[str, Any]) -> dict[str, Any]:
-            raise NotSimulated(what)
-
-        return refuse
 
 
 def _zulu(at: datetime) -> str:

@@ -30,6 +30,7 @@ INSTALLED_PATHS_FILE: Final = ".installed_bundle_paths"
 """Files below the install root: the bundle of the image, the one applied last, and the paths that it installed."""
 
 COMFYUI_SERVICE: Final = "comfyui.service"
+DEV_NODE_SCRIPT: Final = "/opt/comfyui/bin/dev-node.sh"
 WORKER_SERVICE: Final = "comfyui-worker.service"
 ASSET_SYNC_LOG: Final = "/var/log/comfyui-asset-sync.log"
 

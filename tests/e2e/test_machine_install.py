@@ -70,13 +70,18 @@ def test_what_the_contract_names_is_there(image: Path) -> None:
 
 def test_only_the_boot_starts_by_itself(image: Path) -> None:
     asked = (image.parent / "asked").read_text().splitlines()
-    assert set(asked) == {"daemon-reload", "enable comfyfleet-boot.service"}
+    assert set(asked) == {"daemon-reload", "enable comfyfleet-boot.service comfyfleet-dev-node.service"}
     assert "ConditionPathExists=/opt/worker/boot.env" in (UNITS / "comfyfleet-boot.service").read_text()
+    dev_node = (UNITS / "comfyfleet-dev-node.service").read_text()
+    assert f"ConditionPathExists={names.DEV_NODE_SCRIPT}\n" in dev_node
+    assert f"ExecStart={names.DEV_NODE_SCRIPT}\n" in dev_node
 
 
 def test_each_unit_starts_what_the_installation_made(image: Path) -> None:
     for unit in UNITS.glob("*.service"):
         program = service(unit)["ExecStart"].split()[0]
+        if program == names.DEV_NODE_SCRIPT:  # user data of dev nodes writes it
+            continue
         assert os.access(image / program[1:], os.X_OK), unit.name
 
 

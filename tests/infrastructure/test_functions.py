@@ -109,17 +109,45 @@ def test_without_the_alarm_the_machines_are_kept(scaling: Any) -> None:
     assert desired(scaling) == 2
 
 
+LAUNCH = "Could not launch Spot Instances."
+FAILED = "Launching EC2 instance failed."
+NO_CAPACITY = f"InsufficientInstanceCapacity - There is no Spot capacity available that matches your request. {FAILED}"
+UNFULFILLABLE = f"UnfulfillableCapacity - Unable to fulfill capacity due to your request configuration. {FAILED}"
+NO_SUCH_TYPE = f"InvalidFleetConfiguration - g5.xlarge is not supported in your requested Availability Zone. {FAILED}"
+NO_OTHERS = "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We do not have sufficient capacity."
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        f"{LAUNCH} {NO_CAPACITY}",
+        f"{LAUNCH} {UNFULFILLABLE}",
+        f"There is no Spot capacity available that matches your request. {FAILED}",
+        f"Max spot instance count exceeded. {FAILED}",
+        f"{LAUNCH} MaxSpotInstanceCountExceeded - Max spot instance count exceeded. {FAILED}",
+    ],
+)
 def test_while_no_spot_machine_can_be_had_the_fleet_takes_others_until_it_rests(
-    scaling: Any, set_alarm: Callable[[str], None]
+    scaling: Any, set_alarm: Callable[[str], None], reason: str
 ) -> None:
-    module_of("to_on_demand").handle(failed("Could not launch Spot Instances. InsufficientInstanceCapacity"), None)
+    module_of("to_on_demand").handle(failed(reason), None)
     assert on_demand(scaling) == 100
     set_alarm("ALARM")
     module_of("to_zero").handle({}, None)
     assert on_demand(scaling) == 0
 
 
-@pytest.mark.parametrize("event", [failed("The image id does not exist"), failed("no Spot capacity", "asg-other"), {}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        failed("The image id does not exist"),
+        failed("no Spot capacity", "asg-other"),
+        failed(f"{LAUNCH} {NO_SUCH_TYPE}"),
+        failed(NO_OTHERS),
+        {},
+    ],
+    ids=["image", "another group", "type", "on-demand", "another event"],
+)
 def test_other_failures_change_nothing(scaling: Any, event: dict[str, Any]) -> None:
     module_of("to_on_demand").handle(event, None)
     assert on_demand(scaling) == 0

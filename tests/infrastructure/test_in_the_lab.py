@@ -95,18 +95,70 @@ def test_a_job_wakes_the_fleet_and_an_empty_queue_brings_it_back_to_zero(
     assert group_of(lab, stage)["DesiredCapacity"] == 0
     [machine] = group_of(lab, stage)["Instances"]
     assert machine["LifecycleState"] == "Terminating:Wait"
-    lab.client("autoscaling").complete_lifecycle_action(
-        AutoScalingGroupName=names.group_name(stage, FLEET),
-        LifecycleHookName=names.TERMINATION_HOOK,
-        InstanceId=machine["InstanceId"],
-        LifecycleActionResult="CONTINUE",
-    )
-    lab.clock.forward(minutes=1)
-    assert group_of(lab, stage)["Instances"] == []
+    let_go(lab, stage)
     tell(lab, 20, QUEUE_DEPTH=0, ACTIVE_WORKERS=0, BACKLOG_PER_INSTANCE=0)
     assert group_of(lab, stage)["DesiredCapacity"] == 0
     words = {answer["done"] for function in deployment.called.values() for answer in function.answers}
     assert {"set to zero", "left: it is at zero"} <= words
+
+
+def share(lab: Lab, stage: str) -> int:
+    """Return the share of on-demand machines in a fleet, in percent."""
+    distribution = group_of(lab, stage)["MixedInstancesPolicy"]["InstancesDistribution"]
+    return int(distribution["OnDemandPercentageAboveBaseCapacity"])
+
+
+def markets(lab: Lab, stage: str) -> list[str]:
+    """Return which kind of machine each machine of a fleet in service is, as EC2 tells it."""
+    ids = [one["InstanceId"] for one in group_of(lab, stage)["Instances"] if one["LifecycleState"] == "InService"]
+    found = [lab.client("ec2").describe_instances(InstanceIds=[one])["Reservations"][0]["Instances"][0] for one in ids]
+    return [one.get("InstanceLifecycle", "on-demand") for one in found]
+
+
+def let_go(lab: Lab, stage: str) -> None:
+    """Let the machines of a fleet that wait in the termination hook go on."""
+    for machine in group_of(lab, stage)["Instances"]:
+        lab.client("autoscaling").complete_lifecycle_action(
+            AutoScalingGroupName=names.group_name(stage, FLEET),
+            LifecycleHookName=names.TERMINATION_HOOK,
+            InstanceId=machine["InstanceId"],
+            LifecycleActionResult="CONTINUE",
+        )
+    lab.clock.forward(minutes=1)
+    assert group_of(lab, stage)["Instances"] == []
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_fleet_without_spot_machines_takes_others_until_it_rests(lab: Lab, stage: str) -> None:
+    with lab.without_capacity(only_spot=True):
+        tell(lab, 5, QUEUE_DEPTH=1, ACTIVE_WORKERS=0, BACKLOG_PER_INSTANCE=1)
+        failed = [one for one in activities(lab, stage) if one["StatusCode"] == "Failed"]
+        assert "There is no Spot capacity available that matches your request" in failed[0]["StatusMessage"]
+        assert (share(lab, stage), set(markets(lab, stage))) == (100, {"on-demand"})
+        tell(lab, 16, QUEUE_DEPTH=0, ACTIVE_WORKERS=1, BACKLOG_PER_INSTANCE=0)
+        assert (share(lab, stage), group_of(lab, stage)["DesiredCapacity"]) == (0, 0)
+        let_go(lab, stage)
+    tell(lab, 3, QUEUE_DEPTH=1, ACTIVE_WORKERS=0, BACKLOG_PER_INSTANCE=1)
+    assert (share(lab, stage), markets(lab, stage)) == (0, ["spot"])
+    tell(lab, 16, QUEUE_DEPTH=0, ACTIVE_WORKERS=1, BACKLOG_PER_INSTANCE=0)
+    let_go(lab, stage)
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_fleet_without_machines_of_its_first_type_takes_the_next(lab: Lab, stage: str) -> None:
+    overrides = group_of(lab, stage)["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]
+    first, second, *_ = [one["InstanceType"] for one in overrides]
+    with lab.without_capacity(first):
+        tell(lab, 3, QUEUE_DEPTH=1, ACTIVE_WORKERS=0, BACKLOG_PER_INSTANCE=1)
+    assert [one["InstanceType"] for one in group_of(lab, stage)["Instances"]] == [second]
+    assert (share(lab, stage), markets(lab, stage)) == (0, ["spot"])
+    tell(lab, 16, QUEUE_DEPTH=0, ACTIVE_WORKERS=1, BACKLOG_PER_INSTANCE=0)
+    let_go(lab, stage)
+
+
+def activities(lab: Lab, stage: str) -> list[dict[str, Any]]:
+    group = names.group_name(stage, FLEET)
+    return list(lab.client("autoscaling").describe_scaling_activities(AutoScalingGroupName=group)["Activities"])
 
 
 def test_a_control_plane_that_says_nothing_changes_nothing(deployment: Deployment, lab: Lab, stage: str) -> None:

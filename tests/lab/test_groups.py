@@ -1,8 +1,6 @@
 """Groups of machines that are local processes."""
 
 import httpx
-import pytest
-from botocore.exceptions import ClientError
 from lab.lab import Lab
 from lab.machines import processes_of
 from tests.lab.conftest import grow, members
@@ -62,11 +60,6 @@ def test_a_machine_waits_in_its_hook_until_it_goes_on_or_the_time_is_over(lab: L
     assert [one["InstanceId"] for one in members(lab, group)] == [second]
     lab.clock.forward(seconds=200)
     assert members(lab, group) == []
-
-
-def test_what_the_lab_does_not_do_is_refused_by_name(lab: Lab, group: str) -> None:
-    with pytest.raises(ClientError, match=r"NotSimulated.*autoscaling:PutWarmPool"):
-        lab.client("autoscaling").put_warm_pool(AutoScalingGroupName=group)
 
 
 def metadata(url: str, path: str) -> str:

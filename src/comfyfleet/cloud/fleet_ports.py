@@ -189,7 +189,10 @@ class CommandStatus(StrEnum):
 
 @dataclass(frozen=True)
 class CommandRun:
-    """What is known of a command. Output may come late, and its beginning only: SSM shows 24,000 characters."""
+    """What is known of a command. `exit_code` is None for one that runs, or was cut off.
+
+    Output may come late, and its beginning only: SSM shows 24,000 characters, and 8,000 of what goes to stderr.
+    """
 
     status: CommandStatus
     exit_code: int | None

@@ -241,10 +241,18 @@ def _machine(order: DevNodeOrder, image_id: str, subnet_id: str | None) -> NewMa
 def user_data(hours: int, *, is_public: bool) -> str:
     """Return what a dev node does when it boots: it will halt by itself, and ComfyUI starts, but no worker.
 
+    User data runs at the first start only. So that one that was stopped does the same when it is started again, the
+    script is kept, where a service of the image finds it.
+
     ComfyUI listens on the loopback address only. To let others in, systemd hands on what comes to the machine's own
     address: https://www.freedesktop.org/software/systemd/man/latest/systemd-socket-proxyd.html
     """
-    lines = ["#!/bin/sh", f"shutdown -h +{hours * 60}", f"systemctl start {names.COMFYUI_SERVICE}"]
+    lines = [
+        f"cat >{names.DEV_NODE_SCRIPT} <<'END_OF_SCRIPT'",
+        "#!/bin/sh",
+        f"shutdown -h +{hours * 60}",
+        f"systemctl start {names.COMFYUI_SERVICE}",
+    ]
     if is_public:
         port = names.COMFYUI_PORT
         lines += [
@@ -253,7 +261,8 @@ def user_data(hours: int, *, is_public: bool) -> str:
             f'listen="--socket-property=ListenStream=$address:{port}"',
             f'exec systemd-run --unit=comfyui-public "$listen" "$proxy" 127.0.0.1:{port}',
         ]
-    return "\n".join(lines) + "\n"
+    lines += ["END_OF_SCRIPT", f"chmod 755 {names.DEV_NODE_SCRIPT}", f"exec {names.DEV_NODE_SCRIPT}"]
+    return "\n".join(["#!/bin/sh", *lines]) + "\n"
 
 
 def _warnings(order: DevNodeOrder, cloud: Cloud) -> list[str]:

@@ -1,134 +1,117 @@
-"""`Groups` and `Rolls` on Auto Scaling, of which moto keeps the records: it honours no hook and refreshes nothing."""
-
-from datetime import UTC, datetime
+"""`Groups` on Auto Scaling. moto keeps the records of a group and honours no hook."""
 
 import pytest
 from botocore.stub import Stubber
+from tests.ports.cloud.sites import HOOK_SECONDS, LAB, MEMORY, MOTO, Site, on
 
+from comfyfleet import names
 from comfyfleet.cloud.aws.clients import make_client
 from comfyfleet.cloud.aws.groups import AutoScalingGroups
-from comfyfleet.cloud.aws.rolls import InstanceRefreshes
-from comfyfleet.cloud.errors import CapacityInvalid, GroupNotFound, RollRunning
-from comfyfleet.cloud.fleet_ports import RollChoices, RollStatus
+from comfyfleet.cloud.errors import CapacityInvalid, GroupNotFound
 
-pytestmark = pytest.mark.usefixtures("aws")
-HOOK = {"AutoScalingGroupName": "asg-a", "LifecycleHookName": "drain", "InstanceId": "i-1"}
+HOOK = names.TERMINATION_HOOK
+everywhere = on(MEMORY, MOTO, LAB)
 
 
-def test_a_group_tells_its_bounds_and_members(group: str) -> None:
-    found = AutoScalingGroups().find(group)
-    assert found is not None
-    assert (found.minimum, found.maximum, found.desired, len(found.members)) == (0, 3, 2, 2)
-    assert {member.lifecycle for member in found.members} == {"InService"}
+def lives(site: Site, group: str) -> dict[str, str]:
+    return {one.instance_id: one.lifecycle for one in site.group(group).members}
+
+
+@everywhere
+def test_a_group_tells_its_bounds_and_members(site: Site, group: str) -> None:
+    site.grow(group, 2)
+    found = site.group(group)
+    assert (found.name, found.minimum, found.maximum, found.desired, len(found.members)) == (group, 0, 3, 2, 2)
     assert {member.is_protected for member in found.members} == {False}
+    assert {member.health for member in found.members} == {"Healthy"}
 
 
-def test_a_group_that_is_not_there_is_none() -> None:
-    assert AutoScalingGroups().find("asg-nothing") is None
+@everywhere
+def test_a_group_that_is_not_there_is_none(site: Site) -> None:
+    assert site.cloud.groups.find("asg-nothing") is None
 
 
-def test_a_machine_knows_its_group(group: str) -> None:
-    groups = AutoScalingGroups()
-    found = groups.find(group)
-    assert found is not None
-    assert groups.group_of(found.members[0].instance_id) == group
-    assert groups.group_of("i-0123456789abcdef0") is None
+@everywhere
+def test_a_machine_knows_its_group(site: Site, group: str) -> None:
+    (instance_id,) = site.grow(group, 1)
+    assert site.cloud.groups.group_of(instance_id) == group
+    assert site.cloud.groups.group_of("i-0123456789abcdef0") is None
 
 
-def test_the_capacity_is_set_within_the_bounds_only(group: str) -> None:
-    groups = AutoScalingGroups()
-    groups.set_capacity(group, 0)
-    found = groups.find(group)
-    assert found is not None
+@everywhere
+def test_the_capacity_is_set_within_the_bounds_only(site: Site, group: str) -> None:
+    site.grow(group, 2)
+    site.cloud.groups.set_capacity(group, 0)
+    site.forward(30)
+    found = site.group(group)
     assert (found.desired, found.members) == (0, ())
     with pytest.raises(CapacityInvalid, match="4 machines"):
-        groups.set_capacity(group, 4)
+        site.cloud.groups.set_capacity(group, 4)
     with pytest.raises(GroupNotFound):
-        groups.set_capacity("asg-nothing", 1)
+        site.cloud.groups.set_capacity("asg-nothing", 1)
 
 
-def test_one_machine_is_protected_and_let_go(group: str) -> None:
-    groups = AutoScalingGroups()
-    before = groups.find(group)
-    assert before is not None
-    first = before.members[0].instance_id
+@everywhere
+def test_one_machine_is_protected_and_let_go(site: Site, group: str) -> None:
+    first, second = site.grow(group, 2)
     for is_protected in (True, False):
-        groups.protect(group, first, is_protected=is_protected)
-        found = groups.find(group)
-        assert found is not None
-        assert {one.instance_id: one.is_protected for one in found.members}[first] is is_protected
+        site.cloud.groups.protect(group, first, is_protected=is_protected)
+        found = {one.instance_id: one.is_protected for one in site.group(group).members}
+        assert found == {first: is_protected, second: False}
 
 
+@on(MEMORY, LAB)
+def test_a_protected_machine_is_not_the_one_that_goes(site: Site, group: str) -> None:
+    first, _ = site.grow(group, 2)
+    site.cloud.groups.protect(group, first, is_protected=True)
+    site.cloud.groups.set_capacity(group, 1)
+    site.forward(60)
+    assert lives(site, group) == {first: "InService"}
+
+
+@on(MEMORY, LAB)
+def test_a_machine_that_goes_waits_in_its_hook_and_is_let_go(site: Site, group: str) -> None:
+    site.hook(group)
+    (instance_id,) = site.grow(group, 1)
+    site.cloud.groups.set_capacity(group, 0)
+    site.forward(HOOK_SECONDS - 60)
+    assert lives(site, group) == {instance_id: "Terminating:Wait"}
+    site.cloud.groups.extend_hook(group, HOOK, instance_id)
+    site.forward(HOOK_SECONDS - 60)
+    assert lives(site, group) == {instance_id: "Terminating:Wait"}
+    site.cloud.groups.finish_hook(group, HOOK, instance_id)
+    site.forward(30)
+    assert lives(site, group) == {}
+    machine = site.cloud.machines.find(instance_id)
+    assert machine is None or machine.state == "terminated"
+
+
+@on(MEMORY, LAB)
+def test_a_machine_waits_in_its_hook_no_longer_than_the_hook_says(site: Site, group: str) -> None:
+    site.hook(group)
+    site.grow(group, 1)
+    site.cloud.groups.set_capacity(group, 0)
+    site.forward(HOOK_SECONDS + 60)
+    assert lives(site, group) == {}
+
+
+@on(MEMORY, LAB)
+def test_a_machine_that_does_not_wait_in_a_hook_is_no_error(site: Site, group: str) -> None:
+    site.hook(group)
+    (instance_id,) = site.grow(group, 1)
+    for _ in range(2):
+        site.cloud.groups.finish_hook(group, HOOK, instance_id)
+        site.cloud.groups.extend_hook(group, HOOK, instance_id)
+    assert lives(site, group) == {instance_id: "InService"}
+
+
+@pytest.mark.usefixtures("aws")
 def test_a_waiting_machine_is_let_go_on_by_the_call_that_moto_only_pretends_to_honour() -> None:
-    client = make_client("autoscaling")
+    client, which = make_client("autoscaling"), {"AutoScalingGroupName": "a", "InstanceId": "i-1"}
+    wanted = {**which, "LifecycleHookName": HOOK}
     with Stubber(client) as stub:
-        stub.add_response("complete_lifecycle_action", {}, {**HOOK, "LifecycleActionResult": "CONTINUE"})
-        AutoScalingGroups(client).finish_hook("asg-a", "drain", "i-1")
-        stub.add_response("record_lifecycle_action_heartbeat", {}, HOOK)
-        AutoScalingGroups(client).extend_hook("asg-a", "drain", "i-1")
-        stub.assert_no_pending_responses()
-
-
-def test_a_machine_that_does_not_wait_in_a_hook_is_no_error() -> None:
-    client = make_client("autoscaling")
-    words = "No active Lifecycle Action found with instance ID i-1"
-    with Stubber(client) as stub:
-        stub.add_client_error("complete_lifecycle_action", "ValidationError", words, 400)
-        AutoScalingGroups(client).finish_hook("asg-a", "drain", "i-1")
-        stub.assert_no_pending_responses()
-
-
-def test_a_roll_asks_for_what_was_chosen_of_an_api_that_moto_lacks() -> None:
-    client = make_client("autoscaling")
-    wanted = {
-        "AutoScalingGroupName": "asg-a",
-        "Strategy": "Rolling",
-        "Preferences": {
-            "MinHealthyPercentage": 90,
-            "InstanceWarmup": 300,
-            "SkipMatching": False,
-            "ScaleInProtectedInstances": "Refresh",
-            "CheckpointPercentages": [20, 100],
-            "CheckpointDelay": 600,
-        },
-    }
-    with Stubber(client) as stub:
-        stub.add_response("start_instance_refresh", {"InstanceRefreshId": "refresh-1"}, wanted)
-        assert InstanceRefreshes(client).start("asg-a", RollChoices(checkpoints=(20, 100))) == "refresh-1"
-
-
-def test_a_second_roll_is_a_conflict() -> None:
-    client = make_client("autoscaling")
-    with Stubber(client) as stub:
-        stub.add_client_error("start_instance_refresh", "InstanceRefreshInProgress", "An instance refresh runs.", 400)
-        with pytest.raises(RollRunning):
-            InstanceRefreshes(client).start("asg-a", RollChoices())
-
-
-def test_a_roll_tells_how_far_it_is() -> None:
-    client = make_client("autoscaling")
-    started = datetime(2026, 2, 20, tzinfo=UTC)
-    answer = {
-        "InstanceRefreshId": "refresh-1",
-        "Status": "RollbackInProgress",
-        "StatusReason": "The canary failed.",
-        "PercentageComplete": 20,
-        "InstancesToUpdate": 4,
-        "StartTime": started,
-    }
-    with Stubber(client) as stub:
-        stub.add_response("describe_instance_refreshes", {"InstanceRefreshes": [answer]})
-        stub.add_response("describe_instance_refreshes", {"InstanceRefreshes": []})
-        roll = InstanceRefreshes(client).look("asg-a")
-        assert roll is not None
-        assert (roll.status, roll.percent, roll.to_update) == (RollStatus.ROLLING_BACK, 20, 4)
-        assert (roll.reason, roll.started_at) == ("The canary failed.", started)
-        assert InstanceRefreshes(client).look("asg-a") is None
-
-
-def test_cancelling_where_nothing_rolls_is_no_error() -> None:
-    client = make_client("autoscaling")
-    with Stubber(client) as stub:
-        stub.add_client_error("cancel_instance_refresh", "ActiveInstanceRefreshNotFound", "None.", 400)
-        InstanceRefreshes(client).cancel("asg-a")
+        stub.add_response("complete_lifecycle_action", {}, {**wanted, "LifecycleActionResult": "CONTINUE"})
+        AutoScalingGroups(client).finish_hook("a", HOOK, "i-1")
+        stub.add_response("record_lifecycle_action_heartbeat", {}, wanted)
+        AutoScalingGroups(client).extend_hook("a", HOOK, "i-1")
         stub.assert_no_pending_responses()

@@ -1,103 +1,143 @@
-"""`Machines` and `Images` on EC2, of which moto keeps the records."""
+"""`Machines` on EC2. moto keeps their records and starts none."""
 
-from uuid import uuid4
+from pathlib import Path
 
 import pytest
+from lab.lab import Lab
+from lab.machines import processes_of
+from tests.ports.cloud.sites import LAB, MEMORY, MOTO, Site, on
+from tests.support.clouds.fleet import MemoryCloud
 
 from comfyfleet import names
-from comfyfleet.cloud.aws.images import Ec2Images
-from comfyfleet.cloud.aws.machines import Ec2Machines
 from comfyfleet.cloud.errors import NoCapacity
-from comfyfleet.cloud.fleet_ports import ImageState, Machine, MachineState, NewMachine
+from comfyfleet.cloud.fleet_ports import MachineState
 
-pytestmark = pytest.mark.usefixtures("aws")
-
-
-def machine_of(image_id: str, role: str, *types: str) -> NewMachine:
-    tags = {names.ROLE_TAG: role, names.FLEET_TAG: "gpu-default"}
-    return NewMachine("a machine", image_id, types or ("g5.xlarge",), tags, user_data="#!/bin/sh\n", disk_gib=100)
+TYPES = ("g5.xlarge", "g6.xlarge", "g4dn.xlarge")
+everywhere = on(MEMORY, MOTO, LAB)
 
 
-def launch(image_id: str, role: str) -> Machine:
-    return Ec2Machines().launch(machine_of(image_id, role), token=uuid4().hex)
+def state(site: Site, instance_id: str) -> MachineState:
+    found = site.cloud.machines.find(instance_id)
+    return MachineState.TERMINATED if found is None else found.state
 
 
-def test_a_machine_lives_and_ends(image_id: str, stage: str) -> None:
-    machines = Ec2Machines()
-    machine = launch(image_id, stage)
-    assert (machine.image_id, machine.instance_type, machine.is_spot) == (image_id, "g5.xlarge", False)
-    assert machines.find(machine.instance_id) is not None
-    machines.terminate(machine.instance_id)
-    machines.terminate(machine.instance_id)
-    found = machines.find(machine.instance_id)
-    assert found is None or found.state is MachineState.TERMINATED
-    assert machines.tagged({names.ROLE_TAG: stage}) == []
+@everywhere
+def test_a_machine_lives_and_ends(site: Site, stage: str) -> None:
+    machine = site.launch(stage)
+    assert (machine.image_id, machine.instance_type, machine.is_spot) == (site.image_id, "g5.xlarge", False)
+    assert state(site, machine.instance_id) is MachineState.RUNNING
+    for _ in range(2):
+        site.cloud.machines.terminate(machine.instance_id)
+    site.forward(60)
+    assert state(site, machine.instance_id) is MachineState.TERMINATED
+    assert site.cloud.machines.tagged({names.ROLE_TAG: stage}) == []
 
 
-def test_the_same_token_gives_the_same_machine(image_id: str, stage: str) -> None:
-    machines, new = Ec2Machines(), machine_of(image_id, stage)
+@everywhere
+def test_the_same_token_gives_the_same_machine(site: Site, stage: str) -> None:
+    machines, new = site.cloud.machines, site.new(stage)
     first, second = (machines.launch(new, token=f"token-{stage}") for _ in range(2))
     assert first.instance_id == second.instance_id
     assert len(machines.tagged({names.ROLE_TAG: stage})) == 1
 
 
-def test_machines_are_found_by_all_their_tags(image_id: str, stage: str) -> None:
-    first, second = launch(image_id, stage), launch(image_id, stage)
-    launch(image_id, f"{stage}-other")
+@everywhere
+def test_machines_are_found_by_all_their_tags(site: Site, stage: str) -> None:
+    first, second = site.launch(stage, name="first"), site.launch(stage, name="second")
+    site.launch(f"{stage}-other")
     tags = {names.ROLE_TAG: stage, names.FLEET_TAG: "gpu-default"}
-    assert {one.instance_id for one in Ec2Machines().tagged(tags)} == {first.instance_id, second.instance_id}
-    assert Ec2Machines().tagged(tags | {names.FLEET_TAG: "another"}) == []
+    found = site.cloud.machines.tagged(tags)
+    assert {one.instance_id for one in found} == {first.instance_id, second.instance_id}
+    assert {one.tags["Name"] for one in found} == {"first", "second"}
+    assert site.cloud.machines.tagged(tags | {names.FLEET_TAG: "another"}) == []
 
 
-def test_credentials_of_a_machine_are_out_of_reach_of_what_only_forwards(image_id: str, stage: str) -> None:
-    machine = launch(image_id, stage)
-    ec2 = Ec2Machines()._ec2
-    described = ec2.describe_instances(InstanceIds=[machine.instance_id])["Reservations"][0]["Instances"][0]
-    assert described["MetadataOptions"]["HttpTokens"] == "required"
-    assert described["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
-
-
-def test_a_stopped_machine_is_kept(image_id: str, stage: str) -> None:
-    machine = launch(image_id, stage)
-    Ec2Machines().stop(machine.instance_id)
-    found = Ec2Machines().find(machine.instance_id)
-    assert found is not None
-    assert found.state in {MachineState.STOPPING, MachineState.STOPPED}
-
-
+@everywhere
 @pytest.mark.parametrize("instance_id", ["i-0123456789abcdef0", "nothing"])
-def test_a_machine_that_never_was_is_none(instance_id: str) -> None:
-    assert Ec2Machines().find(instance_id) is None
+def test_a_machine_that_never_was_is_none(site: Site, instance_id: str) -> None:
+    assert site.cloud.machines.find(instance_id) is None
 
 
-def test_no_type_at_all_is_no_capacity(image_id: str, stage: str) -> None:
-    new = NewMachine("a machine", image_id, (), {names.ROLE_TAG: stage})
-    with pytest.raises(NoCapacity):
-        Ec2Machines().launch(new, token=stage)
-
-
-def test_an_image_is_made_found_and_removed_though_moto_copies_no_disk(image_id: str, stage: str) -> None:
-    images = Ec2Images()
-    made = images.create(launch(image_id, stage).instance_id, f"image-{stage}", {names.FLEET_TAG: stage})
-    found = images.find(made)
-    assert found is not None
-    assert (found.name, found.state, found.tags[names.FLEET_TAG]) == (f"image-{stage}", ImageState.AVAILABLE, stage)
-    assert [one.image_id for one in images.tagged({names.FLEET_TAG: stage})] == [made]
+@everywhere
+def test_a_stopped_machine_is_kept(site: Site, stage: str) -> None:
+    machine = site.launch(stage)
     for _ in range(2):
-        images.delete(made)
-    assert images.find(made) is None
+        site.cloud.machines.stop(machine.instance_id)
+    assert state(site, machine.instance_id) in {MachineState.STOPPING, MachineState.STOPPED}
+    assert [one.instance_id for one in site.cloud.machines.tagged({names.ROLE_TAG: stage})] == [machine.instance_id]
 
 
-def test_an_image_takes_its_snapshots_with_it(image_id: str, stage: str) -> None:
-    images = Ec2Images()
-    made = images.create(launch(image_id, stage).instance_id, f"image-{stage}", {names.FLEET_TAG: stage})
-    described = images._ec2.describe_images(ImageIds=[made])["Images"][0]
-    snapshots = {mapping["Ebs"]["SnapshotId"] for mapping in described["BlockDeviceMappings"]}
-    images.delete(made)
-    left = {one["SnapshotId"] for one in images._ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
-    assert snapshots
-    assert snapshots.isdisjoint(left)
+@everywhere
+def test_no_type_at_all_is_no_capacity(site: Site, stage: str) -> None:
+    new = site.new(stage)
+    with pytest.raises(NoCapacity):
+        site.cloud.machines.launch(type(new)(new.name, new.image_id, (), new.tags), token=stage)
 
 
-def test_an_image_that_a_template_names_is_told(template: str, image_id: str) -> None:
-    assert image_id in Ec2Images().in_templates()
+@on(MEMORY, LAB)
+def test_types_are_tried_in_turn_until_one_can_be_had(site: Site, stage: str, lab: Lab, memory: MemoryCloud) -> None:
+    memory.machines.without_capacity |= set(TYPES[:2])
+    with lab.without_capacity(*TYPES[:2]):
+        assert site.launch(stage, *TYPES).instance_type == TYPES[2]
+        with pytest.raises(NoCapacity):
+            site.launch(f"{stage}-other", *TYPES[:2])
+    assert site.cloud.machines.tagged({names.ROLE_TAG: f"{stage}-other"}) == []
+
+
+@on(LAB)
+def test_a_launch_that_found_no_capacity_succeeds_with_the_same_token_later(site: Site, stage: str, lab: Lab) -> None:
+    new = site.new(stage, *TYPES)
+    with lab.without_capacity(), pytest.raises(NoCapacity, match=r"g5\.xlarge: .* g6\.xlarge: .* g4dn\.xlarge: "):
+        site.cloud.machines.launch(new, token=stage)
+    assert site.cloud.machines.launch(new, token=stage).instance_type == TYPES[0]
+
+
+@on(LAB)
+def test_what_a_machine_is_told_stands_above_its_template_and_runs_there(
+    site: Site, stage: str, lab: Lab, template: str
+) -> None:
+    script = '#!/bin/sh\necho "$HOME" >told\nexec sleep 600\n'
+    machine = site.launch(
+        stage, "g6.xlarge", template=template, user_data=script, disk_gib=100, has_public_address=True
+    )
+    assert machine.instance_type == "g6.xlarge"
+    assert machine.public_address is not None
+    root = lab.machines.running[machine.instance_id].root
+    site.until((root / "told").exists)
+    assert [process for process in processes_of(root) if process.name() == "sleep"]
+    site.cloud.machines.terminate(machine.instance_id)
+    assert processes_of(root) == []
+
+
+@pytest.mark.parametrize(("stops_itself", "expected"), [(True, MachineState.TERMINATED), (False, MachineState.STOPPED)])
+@on(LAB)
+def test_a_machine_that_halts_by_itself_ends_or_stops_as_it_was_launched(
+    site: Site, stage: str, lab: Lab, stops_itself: bool, expected: MachineState
+) -> None:
+    script = "#!/bin/sh\nmkdir -p /opt\necho here >/opt/kept\nshutdown -h +10\n"
+    machine = site.launch(stage, user_data=script, stops_itself=stops_itself)
+    running = lab.machines.running[machine.instance_id]
+    running.children[0].wait(60)
+    site.forward(8 * 60)
+    assert state(site, machine.instance_id) is MachineState.RUNNING
+    site.forward(3 * 60)
+    assert state(site, machine.instance_id) is expected
+    assert (running.root / "opt/kept").exists()
+    assert processes_of(running.root) == []
+
+
+@on(MOTO)
+def test_credentials_of_a_machine_are_out_of_reach_of_what_only_forwards(site: Site, stage: str) -> None:
+    machine = site.launch(stage)
+    pages = site.client("ec2").describe_instances(InstanceIds=[machine.instance_id])["Reservations"]
+    options = pages[0]["Instances"][0]["MetadataOptions"]
+    assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 1)
+
+
+@on(MOTO)
+def test_a_machine_runs_at_once_and_what_it_is_told_is_only_kept_where_moto_pretends_to_start_it(
+    site: Site, stage: str, tmp_path: Path
+) -> None:
+    machine = site.launch(stage, user_data=f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    assert machine.state is MachineState.RUNNING
+    assert not (tmp_path / "ran").exists()

@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -37,6 +38,7 @@ class ShellCommands:
     sent: list[tuple[str, str]] = field(default_factory=list)
     canceled: list[str] = field(default_factory=list)
     _running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    _deadlines: dict[str, float] = field(default_factory=dict)
     _over: dict[str, CommandRun] = field(default_factory=dict)
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -52,6 +54,7 @@ class ShellCommands:
         assert log_prefix.startswith("asset-sync/")
         self.sent.append((comment, script))
         command_id = f"command-{next(self._numbers)}"
+        self._deadlines[command_id] = time.monotonic() + timeout_seconds
         root = self.disk(instance_id)
         text = _PATHS.sub(lambda found: f"{root}/{found[1]}", script)
         check_removals(text, root)
@@ -68,20 +71,31 @@ class ShellCommands:
     def look(self, command_id: str, instance_id: str) -> CommandRun:
         if command_id in self._over:
             return self._over[command_id]
-        process = self._running[command_id]
+        process = self._running.get(command_id)
+        if process is None:
+            return CommandRun(CommandStatus.PENDING, None, "", "")
+        is_late = False
         try:
             output, errors = process.communicate(timeout=0.1)
         except subprocess.TimeoutExpired:
-            return CommandRun(CommandStatus.RUNNING, None, "", "")
+            is_late = time.monotonic() > self._deadlines[command_id]
+            if not is_late:
+                return CommandRun(CommandStatus.RUNNING, None, "", "")
+            os.killpg(process.pid, signal.SIGKILL)
+            output, errors = process.communicate()
         status = CommandStatus.SUCCEEDED if process.returncode == 0 else CommandStatus.FAILED
         if command_id in self.canceled:
             status = CommandStatus.CANCELED
+        if is_late:
+            status = CommandStatus.TIMED_OUT
         code = process.returncode if process.returncode >= 0 else None
         run = CommandRun(status, code, output.decode()[:SHOWN_CHARACTERS], errors.decode()[:8000])
         self._over[command_id] = run
         return run
 
     def cancel(self, command_id: str, instance_id: str) -> None:
+        if command_id in self._over:
+            return
         self.canceled.append(command_id)
         os.killpg(self._running[command_id].pid, signal.SIGTERM)
 

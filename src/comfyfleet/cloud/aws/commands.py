@@ -25,6 +25,9 @@ _STATUSES: Final = {
 }
 """https://docs.aws.amazon.com/systems-manager/latest/userguide/monitor-commands.html"""
 
+_ENDED_BY_ITSELF: Final = frozenset({CommandStatus.SUCCEEDED, CommandStatus.FAILED})
+"""Only such a script has an exit code of its own; of others the agent says 137 or -1."""
+
 
 class SsmCommands:
     """Run Command; see `Commands`. Whole outputs go to `logs_bucket`."""
@@ -74,7 +77,7 @@ class SsmCommands:
         status = _STATUSES[found["Status"]]
         return CommandRun(
             status=status,
-            exit_code=found["ResponseCode"] if status.is_over and found["ResponseCode"] >= 0 else None,
+            exit_code=found["ResponseCode"] if status in _ENDED_BY_ITSELF and found["ResponseCode"] >= 0 else None,
             output=found["StandardOutputContent"],
             error_output=found["StandardErrorContent"],
         )
