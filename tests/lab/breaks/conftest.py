@@ -22,8 +22,8 @@ from comfyfleet.ops.tools import Cloud
 
 SPEED: Final = 10
 _QUICK: Final = {
-    "LEASE_MINIMUM_SECONDS": "15",
-    "WORKER_LOST_SECONDS": "15",
+    "LEASE_MINIMUM_SECONDS": "12",
+    "WORKER_LOST_SECONDS": "12",
     "MAINTENANCE_INTERVAL_SECONDS": "0.5",
     "ATTENTION_OLDEST_SECONDS": "60",
 }

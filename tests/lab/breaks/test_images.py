@@ -115,7 +115,7 @@ def test_a_roll_to_an_image_whose_comfyui_does_not_start_brings_the_old_one_back
     first, second = world.enqueue(), world.enqueue()
     holders = {world.holder(first), world.holder(second)}
     assert holders == set(old)
-    with rolling(world, world.broken, canary_seconds=150) as running:
+    with rolling(world, world.broken, canary_seconds=80) as running:
         canary = new_machine(world, old)
         meanwhile = world.enqueue(OPEN)
         world.let_through(first, second)

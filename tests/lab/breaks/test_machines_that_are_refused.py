@@ -9,6 +9,7 @@ from tests.lab.breaks.world import OPEN, SECONDS, World
 from tests.support.fleet import eventually
 
 from comfyfleet import names
+from comfyfleet.core.attention import Matter
 from comfyfleet.core.jobs import JobStatus
 from comfyfleet.core.workers import WorkerStatus
 
@@ -29,6 +30,7 @@ def shift(world: World) -> Iterator[tuple[str, int]]:
     world.lab.show_account(idle, world.lab.account)
     world.boot(idle)
     eventually(lambda: idle in world.active(), SECONDS)
+    assert not [one for one in world.plane.attention() if one.matter is Matter.WORKER_REFUSED]
 
 
 def put_secret(world: World, secret: str) -> None:
@@ -44,9 +46,11 @@ def await_refusals(world: World, instance_id: str, why: str) -> None:
 
 
 def check_gets_no_job(world: World, refused: str, busy_with: int, why: str) -> None:
-    """See that a job waits for the other machine, while the one that is refused asks again and again."""
+    """See that a job waits for the other machine, while the one that is refused asks again and again, and is told of."""
     waiting = world.enqueue(OPEN)
     await_refusals(world, refused, why)
+    told = [f"{one.words} {one.advice}" for one in world.plane.attention() if one.matter is Matter.WORKER_REFUSED]
+    assert told == [f"{refused} asks to be let in and is refused. {why}"]
     assert world.plane.worker(refused).status is WorkerStatus.DEREGISTERED
     assert world.job(waiting).status is JobStatus.QUEUED
     world.let_through(busy_with)

@@ -201,7 +201,7 @@ class World:
         found = self.lab.client("cloudwatch").get_metric_data(
             MetricDataQueries=[{"Id": "all", "MetricStat": stat}], StartTime=now - timedelta(days=1), EndTime=now
         )
-        return sum(found["MetricDataResults"][0]["Values"])
+        return float(sum(found["MetricDataResults"][0]["Values"]))
 
     def attention(self) -> Sequence[str]:
         """Return what needs attention, in words."""
