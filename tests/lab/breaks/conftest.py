@@ -10,7 +10,7 @@ from lab.lab import Lab
 from lab.runbook.site import serving, settings_of
 from pydantic import SecretStr
 from tests.lab.breaks.disk import broken_disk, good_disk
-from tests.lab.breaks.stage import STAGE, make_group, make_store
+from tests.lab.breaks.stage import GROUP, STAGE, make_group, make_store
 from tests.lab.breaks.world import Plane, World
 
 from comfyfleet import names
@@ -52,6 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             made = World(lab, _cloud(lab), plane, gates, lab.base_image_id, lab.register_image("broken", broken))
             make_group(lab, made.cloud, made.good, site.url)
             made.furnish()
+            made.cloud.groups.set_capacity(GROUP, 2)  # so many most tests want: they boot while the first one begins
             yield made
 
 

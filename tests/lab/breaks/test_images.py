@@ -97,16 +97,16 @@ def order(world: World, tmp_path: Path) -> BakeOrder:
 
 
 def test_a_bake_of_a_machine_whose_comfyui_does_not_start_is_refused(world: World, order: BakeOrder) -> None:
-    before, running = world.lab.parameter(IMAGE_PARAMETER), set(world.lab.machines.running)
-    heard = Recorder()
+    before, heard = world.lab.parameter(IMAGE_PARAMETER), Recorder()
     made = plan_bake(order, world.cloud)
     with pytest.raises(StepFailed, match=WHY_NOT) as refused:
         bake.apply(made, world.cloud, heard)
     assert "start ComfyUI" in str(refused.value)
     assert heard.text.count(WHY_NOT) >= 3
     assert world.lab.parameter(IMAGE_PARAMETER) == before
-    assert set(world.lab.machines.running) <= running
     assert world.cloud.machines.tagged({names.ROLE_TAG: names.BAKE_ROLE}) == []
+    [launched] = [step.split()[2] for step in heard.steps if step.startswith("Waiting for i-")]
+    assert launched not in world.lab.machines.running
     assert world.cloud.images.tagged(fleet_tags(STAGE, FLEET)) == []
 
 

@@ -46,7 +46,7 @@ def await_refusals(world: World, instance_id: str, why: str) -> None:
 
 
 def check_gets_no_job(world: World, refused: str, busy_with: int, why: str) -> None:
-    """See that a job waits for the other machine, while the one that is refused asks again and again, and is told of."""
+    """See that a job waits for the other machine, and that operators are told of the one that is refused."""
     waiting = world.enqueue(OPEN)
     await_refusals(world, refused, why)
     told = [f"{one.words} {one.advice}" for one in world.plane.attention() if one.matter is Matter.WORKER_REFUSED]
