@@ -40,6 +40,13 @@ class Clock:
         real, ours = datetime.now(UTC), self.now()
         return at if abs(at - ours) <= abs(at - real) else at + (ours - real)
 
+    def on_machines(self, at: datetime) -> datetime:
+        """Return when a simulated moment comes by the clock of programs, which know real time only.
+
+        While time stands still, nothing says when it comes: then it is the simulated moment.
+        """
+        return at if self._speed <= 0 else datetime.now(UTC) + (at - self.now()) / self._speed
+
     def start(self) -> None:
         """Let time run, if it has a speed."""
         if self._speed > 0:

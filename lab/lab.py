@@ -16,12 +16,11 @@ from lab.simulators.cloudwatch import CloudWatch
 from lab.simulators.commands import RunCommand
 from lab.simulators.events import Events, Listener
 from lab.simulators.groups import Fleet
-from lab.simulators.machines import Compute
+from lab.simulators.machines import ACCOUNT, Compute
 from lab.simulators.parameters import Parameters
 from lab.simulators.records import Records
 from lab.simulators.refreshes import Refreshes
 
-ACCOUNT: Final = "123456789012"
 SERVICES: Final = ("AUTO_SCALING", "CLOUDWATCH", "EC2", "IAM", "SNS", "SSM", "STS")
 Handler = Callable[[dict[str, Any]], None]
 
@@ -65,7 +64,7 @@ class Lab:
             front = Front({name: act for part in parts for name, act in part.actions().items()}, self.emulator_url)
             undo.callback(front.stop)
             self.url = front.url
-            self._register_base(ec2)
+            self.base_image_id = self.register_image("base", self._base)
             parameters.public[names.BASE_IMAGE_PARAMETER] = self.base_image_id
             self.clock.on_step += [
                 self.watch.step,
@@ -112,6 +111,29 @@ class Lab:
         """Run a function at each event that matches a pattern, as a rule of EventBridge does."""
         self.events.listen(pattern, listener)
 
+    def lose(self, instance_id: str) -> None:
+        """Let a machine's hardware fail: its processes are gone at once, without a word, and so is its record."""
+        self.compute.terminate({"InstanceIds": [instance_id]})
+
+    def crash(self, instance_id: str) -> None:
+        """Let a machine stop in the middle of whatever it does, and start anew; `RebootInstances` is the gentle way."""
+        self.machines.reboot(instance_id, is_hard=True)
+
+    def show_account(self, instance_id: str, account: str) -> None:
+        """Let a machine show the identity document of one that belongs to another account; AWS signs that, too."""
+        self.machines.running[instance_id].notices.update(self.compute.identity_of(instance_id, account))
+
+    def register_image(self, name: str, disk: Path | None = None) -> str:
+        """Make an image whose disk is a copy of a folder, or empty; return its id."""
+        ec2 = client("ec2", self.emulator_url)
+        image_id = str(ec2.register_image(Name=name, Architecture="x86_64", RootDeviceName="/dev/sda1")["ImageId"])
+        target = self.machines.image_folder(image_id)
+        if disk is None:
+            target.mkdir(parents=True)
+        else:
+            copy_tree(disk, target)
+        return image_id
+
     def on_alarm(self, arn: str, handler: Handler) -> None:
         """Run a function when an alarm's action names this ARN, as the scale-to-zero function is run."""
         self._handlers[arn] = handler
@@ -122,12 +144,3 @@ class Lab:
         if arn not in self._handlers:
             raise LookupError(f"The alarm {alarm['AlarmName']} acts on {arn}, which the lab does not have.")
         self._handlers[arn](alarm)
-
-    def _register_base(self, ec2: Any) -> None:
-        image = ec2.register_image(Name="base", Architecture="x86_64", RootDeviceName="/dev/sda1")
-        self.base_image_id = image["ImageId"]
-        target = self.machines.image_folder(self.base_image_id)
-        if self._base is None:
-            target.mkdir(parents=True)
-        else:
-            copy_tree(self._base, target)

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,9 +23,10 @@ from comfyfleet import names
 from comfyfleet.cloud.local.processes import dying_with_parent
 from lab.errors import ApiError, NotSimulated
 from lab.guest.disk import moved, relocate
-from lab.guest.machine import ENVIRONMENT_FILE, SHUTDOWN_FILE
+from lab.guest.machine import ENVIRONMENT_FILE, SHUTDOWN_FILE, Guest
 from lab.guest.programs import write_programs
-from lab.guest.units import UNITS
+from lab.guest.services import stop_all
+from lab.guest.units import enabled_units
 from lab.metadata import MetadataService, Pages
 
 _METADATA: Final = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -60,6 +62,7 @@ class Machines:
         self._spawner = ThreadPoolExecutor(1, "lab-spawner")
         self._programs = folder / "programs"
         self._addresses = map(str, map(ipaddress.IPv4Address, count(_first_address())))
+        self._power = threading.RLock()
         self.running: dict[str, Machine] = {}
         write_programs(self._programs)
 
@@ -84,9 +87,7 @@ class Machines:
         address = next(self._addresses)
         environment = {**self._environment(), **self._own(root, address), _METADATA: metadata.url}
         machine = self.running[instance_id] = Machine(instance_id, root, address, metadata, environment, notices)
-        for name in ("run", "tmp", "var/log"):
-            (root / name).mkdir(parents=True, exist_ok=True)
-        (root / ENVIRONMENT_FILE).write_text(json.dumps(environment))
+        _make_volatile(machine)
         if user_data:
             script = root / "var/lib/cloud/user-data"
             script.parent.mkdir(parents=True, exist_ok=True)
@@ -147,34 +148,37 @@ class Machines:
         machine.children.append(child)
         return child
 
+    def reboot(self, instance_id: str, *, is_hard: bool = False) -> None:
+        """Let a machine start anew on its disk, at its address; return at once.
+
+        Its services end as their units say, unless it is hard; what is left is killed. `run` and `tmp` are empty then,
+        and the units that are enabled start. User data does not run again.
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-reboot.html
+        """
+        machine = self.running[instance_id]
+        threading.Thread(target=self._start_anew, args=(machine, is_hard), daemon=True).start()
+
     def end(self, instance_id: str) -> None:
         """End all of a machine's processes, those too that went into the background, and its metadata service."""
-        machine = self.running.pop(instance_id, None)
+        with self._power:
+            machine = self.running.pop(instance_id, None)
         if machine is None:
             return
-        while found := processes_of(machine.root):
-            for process in found:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-            psutil.wait_procs(found, timeout=5)
-        for child in machine.children:
-            child.wait(10)
+        _kill_all(machine)
         machine.metadata.stop()
 
+    def shut_down(self, machine: Machine) -> None:
+        """Stop a machine: its services end as their units say, and what is left is killed. Its disk stays."""
+        stop_all(Guest(machine.root, machine.environment))
+        self.end(machine.instance_id)
+
     def start_again(self, machine: Machine) -> None:
-        """Boot a machine that ended, on the disk that it left: `run` and `tmp` are empty, what is enabled starts."""
-        root, metadata = machine.root, MetadataService(machine.metadata.pages)
+        """Boot a machine that was shut down, on the disk that it left; it has another metadata service."""
+        metadata = MetadataService(machine.metadata.pages)
         environment = {**machine.environment, _METADATA: metadata.url}
-        again = Machine(machine.instance_id, root, machine.address, metadata, environment, machine.notices)
+        again = Machine(machine.instance_id, machine.root, machine.address, metadata, environment, machine.notices)
         self.running[machine.instance_id] = again
-        for name in ("run", "tmp"):
-            shutil.rmtree(root / name, ignore_errors=True)
-            (root / name).mkdir()
-        (root / ENVIRONMENT_FILE).write_text(json.dumps(environment))
-        units = sorted(path.name for path in (root / UNITS / "multi-user.target.wants").glob("*.service"))
-        if units:
-            command = ["systemctl", "start", *units]
-            self.spawn(again, command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._boot(again)
 
     def end_all(self) -> None:
         """End all machines."""
@@ -186,6 +190,20 @@ class Machines:
         """Copy a machine's disk as an image."""
         copy_tree(self._folder / "machines" / instance_id, self.image_folder(image_id))
 
+    def _start_anew(self, machine: Machine, is_hard: bool) -> None:
+        if not is_hard:
+            stop_all(Guest(machine.root, machine.environment))
+        with self._power:
+            if self.running.get(machine.instance_id) is machine:
+                _kill_all(machine)
+                self._boot(machine)
+
+    def _boot(self, machine: Machine) -> None:
+        _make_volatile(machine)
+        if units := enabled_units(Guest(machine.root, machine.environment)):
+            command = ["systemctl", "start", *units]
+            self.spawn(machine, command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
 
 def processes_of(root: Path) -> list[psutil.Process]:
     """Return the processes that were started on a machine, known by their environment."""
@@ -195,6 +213,26 @@ def processes_of(root: Path) -> list[psutil.Process]:
             if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("MACHINE_ROOT") == str(root):
                 found.append(process)
     return found
+
+
+def _make_volatile(machine: Machine) -> None:
+    """Make the folders that are empty when a machine starts."""
+    for name in ("run", "tmp"):
+        shutil.rmtree(machine.root / name, ignore_errors=True)
+    for name in ("run", "tmp", "var/log"):
+        (machine.root / name).mkdir(parents=True, exist_ok=True)
+    (machine.root / ENVIRONMENT_FILE).write_text(json.dumps(machine.environment))
+
+
+def _kill_all(machine: Machine) -> None:
+    while found := processes_of(machine.root):
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=5)
+    for child in machine.children:
+        child.wait(10)
+    machine.children.clear()
 
 
 def copy_tree(source: Path, target: Path) -> None:

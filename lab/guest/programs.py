@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from lab.guest.machine import SHUTDOWN_FILE, Guest, this_machine
-from lab.guest.services import is_active, start, stop
-from lab.guest.units import UNITS, Unit, UnitUnknown, read_unit
+from lab.guest.services import is_active, restarts_of, start, stop
+from lab.guest.units import WANTS, Unit, UnitUnknown, read_unit
 
-_MULTI_USER: Final = f"{UNITS}/multi-user.target.wants"
+_RESTARTS: Final = ("-p", "NRestarts")
 
 
 def systemctl(guest: Guest, words: Sequence[str]) -> int:
@@ -20,6 +20,8 @@ def systemctl(guest: Guest, words: Sequence[str]) -> int:
     verb, *units = [one for one in words if not one.startswith("--")]
     if verb == "daemon-reload":
         return 0
+    if verb == "show":
+        return _show(guest, units)
     if verb not in _ACTS:
         return _refused(f"systemctl: the lab has no '{verb}'")
     try:
@@ -65,7 +67,7 @@ def cloud_init(guest: Guest, words: Sequence[str]) -> int:
 
 
 def _enable(guest: Guest, unit: Unit) -> int:
-    link = guest.root / _MULTI_USER / unit.name
+    link = guest.root / WANTS / unit.name
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(f"../{unit.name}")
@@ -90,6 +92,13 @@ def _tell_active(guest: Guest, unit: Unit) -> int:
     is_there = is_active(guest, unit)
     print("active" if is_there else "inactive")
     return 0 if is_there else 3
+
+
+def _show(guest: Guest, words: Sequence[str]) -> int:
+    if tuple(words[:2]) != _RESTARTS or len(words) != 3:
+        return _refused("systemctl: the lab shows -p NRestarts of one unit, as its --value")
+    print(restarts_of(guest, read_unit(words[2], guest)))
+    return 0
 
 
 def _refused(words: str, code: int = 1) -> int:

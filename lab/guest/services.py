@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from lab.guest.machine import Guest
-from lab.guest.units import Unit
+from lab.guest.units import Unit, read_unit
 
 _LONGEST_START_SECONDS: Final = 10.0
 _TURN_SECONDS: Final = 0.05
@@ -62,6 +62,26 @@ def stop(guest: Guest, unit: Unit) -> None:
         time.sleep(_TURN_SECONDS)
 
 
+def stop_all(guest: Guest) -> None:
+    """End all services, the one that came last first."""
+    locks = sorted((guest.root / "run").glob("*.service.pid"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in locks:
+        stop(guest, read_unit(path.name.removesuffix(".pid"), guest))
+
+
+def restarts_of(guest: Guest, unit: Unit) -> int:
+    """Return how often a service was started again by itself, since somebody started it."""
+    path = _count(guest, unit)
+    return int(path.read_text()) if path.exists() else 0
+
+
+def note_restarts(guest: Guest, unit: Unit, count: int) -> None:
+    """Keep what `restarts_of` returns."""
+    fresh = _count(guest, unit).with_suffix(".new")
+    fresh.write_text(str(count))
+    fresh.replace(_count(guest, unit))
+
+
 def launch(guest: Guest, unit: Unit, output: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start a service's command, with nothing in its environment but what is the machine's and the unit's."""
     if unit.cache is not None:
@@ -97,3 +117,7 @@ def hold(guest: Guest, unit: Unit) -> IO[str]:
 
 def _lock(guest: Guest, unit: Unit) -> Path:
     return guest.root / "run" / f"{unit.name}.pid"
+
+
+def _count(guest: Guest, unit: Unit) -> Path:
+    return guest.root / "run" / f"{unit.name}.restarts"

@@ -11,7 +11,7 @@ from typing import Final
 import psutil
 
 from lab.guest.machine import this_machine
-from lab.guest.services import hold, launch, log
+from lab.guest.services import hold, launch, log, note_restarts
 from lab.guest.units import Unit, read_unit
 
 _LOOK_SECONDS: Final = 0.5
@@ -24,7 +24,9 @@ def main(name: str) -> None:
     is_asked = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_asked.set())
     with contextlib.suppress(BlockingIOError), hold(guest, unit), log(guest, unit) as output:
+        count = 0
         while not _is_over(is_asked):
+            note_restarts(guest, unit, count)
             child = launch(guest, unit, output)
             while child.poll() is None and not _is_over(is_asked):
                 is_asked.wait(_LOOK_SECONDS)
@@ -32,6 +34,7 @@ def main(name: str) -> None:
                 _end(child, unit)
             elif unit.is_restarted:
                 is_asked.wait(unit.pause_seconds)
+                count += 1
             else:
                 return
 

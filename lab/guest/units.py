@@ -14,6 +14,7 @@ from lab.guest.disk import moved
 from lab.guest.machine import Guest
 
 UNITS: Final = "etc/systemd/system"
+WANTS: Final = f"{UNITS}/multi-user.target.wants"
 _DEFAULT_STOP_SECONDS: Final = 90
 _DEFAULT_PAUSE_SECONDS: Final = 0.1
 
@@ -36,6 +37,11 @@ class Unit:
     is_restarted: bool
     pause_seconds: float
     stop_seconds: float
+
+
+def enabled_units(guest: Guest) -> list[str]:
+    """Return the names of the units that start with the machine."""
+    return sorted(path.name for path in (guest.root / WANTS).glob("*.service"))
 
 
 def read_unit(name: str, guest: Guest) -> Unit:

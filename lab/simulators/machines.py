@@ -15,6 +15,8 @@ from lab.server import Action
 from lab.simulators.capacity import Capacity
 from lab.simulators.power import Power
 
+ACCOUNT: Final = "123456789012"
+"""Whose account the lab is."""
 _NAMES: Final = ("LaunchTemplateId", "LaunchTemplateName")
 _DEFAULT_TYPE: Final = "m1.small"
 NOTICE: Final = timedelta(minutes=2)
@@ -38,6 +40,7 @@ class Compute:
         return {
             "ec2:RunInstances": self.run,
             "ec2:TerminateInstances": self.terminate,
+            "ec2:RebootInstances": self.reboot,
             "ec2:CreateImage": self.create_image,
             "ec2:CreateLaunchTemplateVersion": self.create_version,
             **self.power.actions(),
@@ -93,6 +96,16 @@ class Compute:
         answer.pop("ResponseMetadata")
         return answer
 
+    def reboot(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Let machines start anew; they stay what they are, and the call does not wait for it.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RebootInstances.html
+        """
+        self._ec2.reboot_instances(InstanceIds=parameters["InstanceIds"])
+        for instance_id in parameters["InstanceIds"]:
+            self._machines.reboot(instance_id)
+        return {}
+
     def create_image(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Copy a machine's disk; the image is available when the call returns."""
         answer: dict[str, Any] = self._ec2.create_image(**parameters)
@@ -115,14 +128,15 @@ class Compute:
     def interrupt(self, instance_id: str, *, is_rebalance: bool = False) -> None:
         """Tell a machine that it will be taken in two minutes, or that it is likely to be."""
         now = self._clock.now()
+        told = self._clock.on_machines
         notices = self._machines.running[instance_id].notices
         if is_rebalance:
-            notices["meta-data/events/recommendations/rebalance"] = json.dumps({"noticeTime": _zulu(now)})
+            notices["meta-data/events/recommendations/rebalance"] = json.dumps({"noticeTime": _zulu(told(now))})
             return
         self._interrupted[instance_id] = now + NOTICE
-        action = {"action": "terminate", "time": _zulu(now + NOTICE)}
-        notices["meta-data/spot/instance-action"] = json.dumps(action)
-        notices["meta-data/spot/termination-time"] = _zulu(now + NOTICE)
+        at = _zulu(told(now + NOTICE))
+        notices["meta-data/spot/termination-time"] = at
+        notices["meta-data/spot/instance-action"] = json.dumps({"action": "terminate", "time": at})
 
     def step(self, now: datetime) -> None:
         """Take the machines whose two minutes are over, and end those that halt."""
@@ -136,18 +150,13 @@ class Compute:
             if instance_id in self._machines.running:
                 self.terminate({"InstanceIds": [instance_id]})
 
+    def identity_of(self, instance_id: str, account: str) -> dict[str, str]:
+        """Return the pages of a machine's signed identity, as if it belonged to this account."""
+        found = self._ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+        return self._identity(found, account)
+
     def _pages(self, instance: dict[str, Any], *, is_spot: bool) -> dict[str, str]:
         instance_id, zone = instance["InstanceId"], instance["Placement"]["AvailabilityZone"]
-        document = {
-            "instanceId": instance_id,
-            "imageId": instance["ImageId"],
-            "instanceType": instance["InstanceType"],
-            "region": zone[:-1],
-            "availabilityZone": zone,
-            "accountId": "123456789012",
-            "pendingTime": _zulu(instance["LaunchTime"]),
-            "version": "2017-09-30",
-        }
         pages = {
             "meta-data/instance-id": instance_id,
             "meta-data/ami-id": instance["ImageId"],
@@ -156,12 +165,26 @@ class Compute:
             "meta-data/placement/availability-zone": zone,
             "meta-data/placement/region": zone[:-1],
             **{f"meta-data/tags/instance/{tag['Key']}": tag["Value"] for tag in instance.get("Tags", [])},
-            **self.signer.pages(json.dumps(document)),
+            **self._identity(instance, ACCOUNT),
             **self._credentials(instance),
         }
         if instance_id in self.target_states:
             pages["meta-data/autoscaling/target-lifecycle-state"] = self.target_states[instance_id]
         return pages
+
+    def _identity(self, instance: dict[str, Any], account: str) -> dict[str, str]:
+        zone = instance["Placement"]["AvailabilityZone"]
+        document = {
+            "instanceId": instance["InstanceId"],
+            "imageId": instance["ImageId"],
+            "instanceType": instance["InstanceType"],
+            "region": zone[:-1],
+            "availabilityZone": zone,
+            "accountId": account,
+            "pendingTime": _zulu(instance["LaunchTime"]),
+            "version": "2017-09-30",
+        }
+        return self.signer.pages(json.dumps(document))
 
     def _credentials(self, instance: dict[str, Any]) -> dict[str, str]:
         profile = instance.get("IamInstanceProfile")

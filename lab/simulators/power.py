@@ -3,17 +3,12 @@
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Stop_Start.html
 """
 
-import contextlib
 from collections.abc import Collection
-from typing import Any, Final
-
-import psutil
+from typing import Any
 
 from lab.errors import ApiError, NotSimulated
-from lab.machines import Machine, Machines, processes_of
+from lab.machines import Machine, Machines
 from lab.server import Action
-
-_GRACE_SECONDS: Final = 30
 
 
 class Power:
@@ -39,7 +34,8 @@ class Power:
         answer: dict[str, Any] = self._ec2.stop_instances(InstanceIds=ids)
         for instance_id in ids:
             if (machine := self._machines.running.get(instance_id)) is not None:
-                self._shut_down(machine)
+                self._machines.shut_down(machine)
+                self._stopped[instance_id] = machine
         answer.pop("ResponseMetadata")
         return answer
 
@@ -69,16 +65,6 @@ class Power:
             return False
         self.stop({"InstanceIds": [instance_id]})
         return True
-
-    def _shut_down(self, machine: Machine) -> None:
-        """Ask all processes to end, and end those that do not."""
-        found = processes_of(machine.root)
-        for process in found:
-            with contextlib.suppress(psutil.Error):
-                process.terminate()
-        psutil.wait_procs(found, timeout=_GRACE_SECONDS)
-        self._machines.end(machine.instance_id)
-        self._stopped[machine.instance_id] = machine
 
     def _check(self, ids: list[str], verb: str, states: Collection[str]) -> None:
         """Refuse machines that are in none of these states, and spot machines, which a request of ours launched once.

@@ -20,6 +20,7 @@ class Matter(StrEnum):
     """What it is about."""
 
     NO_WORKER = "no_worker"
+    WORKER_REFUSED = "worker_refused"
     WORKERS_LOST = "workers_lost"
     JOBS_WAIT_LONG = "jobs_wait_long"
     JOBS_FAIL = "jobs_fail"
@@ -29,8 +30,19 @@ class Matter(StrEnum):
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A worker that was not let in: which one it says to be, why, and what to do."""
+
+    worker_id: str
+    reason: str
+    advice: str
+
+
+@dataclass(frozen=True)
 class FleetCondition:
     """How a fleet stands. `lost` are workers that fell silent lately; jobs are those that ended in the last hour.
+
+    `refused` is the last worker that was not let in, when that was a moment ago: such a worker asks again and again.
 
     `workflows_without_bundle` need models, and the fleet points to no bundle.
     """
@@ -44,6 +56,7 @@ class FleetCondition:
     completed: int
     failed: int
     workflows_without_bundle: Sequence[str]
+    refused: Refusal | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,9 @@ def attention(fleets: Iterable[FleetCondition], quarantined: int, limits: Limits
 
 def _of_fleet(fleet: FleetCondition, limits: Limits) -> Iterator[Finding]:
     yield from _waiting(fleet, limits)
+    if refused := fleet.refused:
+        words = f"{refused.worker_id} asks to be let in and is refused. {refused.reason}"
+        yield Finding(Severity.WARNING, Matter.WORKER_REFUSED, fleet.fleet, words, refused.advice)
     yield from _lost(fleet)
     yield from _failing(fleet, limits)
     if names := fleet.workflows_without_bundle:

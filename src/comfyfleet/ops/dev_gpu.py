@@ -27,6 +27,7 @@ DEFAULT_TYPES: Final = ("g5.xlarge", "g6.xlarge", "g4dn.xlarge")
 MAX_HOURS: Final = 72
 _DISK_GIB: Final = 200
 _COMFYUI_SECONDS: Final = 600
+_VAIN_STARTS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -293,10 +294,15 @@ def _until_comfyui_answers(cloud: Cloud, reporter: Reporter, plan: LaunchPlan, m
 
 
 def await_comfyui() -> str:
-    """Return a script that ends when ComfyUI answers, or fails with its log after five minutes."""
+    """Return a script that ends when ComfyUI answers.
+
+    It fails with ComfyUI's log after five minutes, or as soon as systemd has started it again and again in vain.
+    """
+    restarts = f"systemctl show -p NRestarts --value {names.COMFYUI_SERVICE}"
     return (
         "for _ in $(seq 150); do\n"
         f"  curl -fsS -m 5 -o /dev/null {names.COMFYUI_DEFAULT_URL}/system_stats 2>/dev/null && exit 0\n"
+        f'  [ "$({restarts})" -ge {_VAIN_STARTS} ] 2>/dev/null && break\n'
         "  sleep 2\n"
         "done\n"
         f"journalctl -u {names.COMFYUI_SERVICE} -n 20 --no-pager\n"

@@ -16,6 +16,7 @@ from comfyfleet.cloud.errors import GroupNotFound, RollRunning
 from comfyfleet.cloud.fleet_ports import Group, Member, ParameterKind, Roll, RollChoices, RollStatus
 from comfyfleet.core.errors import FleetError
 from comfyfleet.ops.errors import CanaryFailed, RollUnsafe, StepFailed
+from comfyfleet.ops.last_words import tell_last_words
 from comfyfleet.ops.launching import existing_image, fleet_image
 from comfyfleet.ops.targets import check_fleet
 from comfyfleet.ops.tools import Cloud, Plan, Reporter
@@ -59,6 +60,7 @@ class RollOrder:
 class RollPlan(Plan):
     """A roll. `old` are the machines that go; without any nothing is to do. `size` counts the group's machines."""
 
+    stage: str = ""
     group: str = ""
     parameter: str = ""
     image_id: str = ""
@@ -120,6 +122,7 @@ def plan(order: RollOrder, cloud: Cloud) -> RollPlan:
         title=f"Roll {label} to {image_id}",
         steps=_steps(group, image_id, old, previous),
         warnings=(warning,) if warning else (),
+        stage=order.stage,
         group=group_name,
         parameter=names.image_parameter(order.stage, order.fleet_slug, prefix=cloud.prefix),
         image_id=image_id,
@@ -234,6 +237,14 @@ def _prove(
         timeout_seconds=_MACHINE_SECONDS,
         pause_seconds=_PAUSE_SECONDS,
     )
+    try:
+        return canary, _prove_one(plan, cloud, reporter, proof, canary)
+    except FleetError:
+        tell_last_words(cloud, reporter, plan.stage, canary)
+        raise
+
+
+def _prove_one(plan: RollPlan, cloud: Cloud, reporter: Reporter, proof: Proof, canary: str) -> int:
     # What starts a machine and registers it comes out of the time at the checkpoint at worst.
     deadline = cloud.now().timestamp() + plan.choices.checkpoint_seconds * 0.9
     reporter.step(f"Waiting for the worker of {canary}")
@@ -248,7 +259,7 @@ def _prove(
     reporter.step(f"Rendering a job on {canary}")
     job_id = proof.render(canary, among=plan.size, timeout_seconds=max(deadline - cloud.now().timestamp(), 60))
     reporter.step(f"{canary} has rendered job {job_id}")
-    return canary, job_id
+    return job_id
 
 
 def _first_new(plan: RollPlan, cloud: Cloud, roll_id: str) -> str | None:

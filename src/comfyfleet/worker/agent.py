@@ -42,12 +42,13 @@ class Agent:
             Refused: The control plane does not let this worker in.
         """
         try:
-            await self._join()
-            self._beside.append(asyncio.create_task(self._reporter.run(), name="reporter"))
+            # First of all: a machine whose ComfyUI never answers has to hear, too, that it may go.
             if self._watch is not None:
                 self._beside.append(asyncio.create_task(self._watch.run(), name="watch"))
-            await self._work()
-            await self._jobs.wait_for_all()
+            if await self._before_departure(self._join()):
+                self._beside.append(asyncio.create_task(self._reporter.run(), name="reporter"))
+                await self._work()
+                await self._jobs.wait_for_all()
         finally:
             await self._leave()
         await self._go()

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from tests.support.bundle_library import BundleLibrary
 from tests.support.control_plane import ControlPlane, TenantAccess
 from tests.support.operator import OperatorAccess
 from tests.support.simple_worker import SimpleWorker, lease_of
+
+from comfyfleet import names
 
 FLEET = "local/gpu-default"
 
@@ -52,6 +55,37 @@ async def test_a_lost_worker_is_told_for_a_day(
     assert (finding["matter"], worker.worker_id in finding["words"]) == ("workers_lost", True)
     control_plane.clock.forward(days=2)
     assert await matters(operator) == []
+
+
+async def test_a_worker_that_is_not_let_in_is_told_until_it_is_or_asks_no_more(
+    operator: OperatorAccess, control_plane: ControlPlane
+) -> None:
+    for worker_id in ("i-first", "i-second"):
+        await refused(control_plane, worker_id)
+    [finding] = await operator.get("/metrics/attention")
+    assert (finding["matter"], finding["fleet"]) == ("worker_refused", FLEET)
+    assert finding["words"] == "i-second asks to be let in and is refused. The fleet secret is wrong."
+    assert "Compare the worker's FLEET_SECRET" in finding["advice"]
+    async with SimpleWorker.registered(control_plane.url, "i-second"):
+        assert await matters(operator) == []
+    await refused(control_plane, "i-first")
+    control_plane.clock.forward(minutes=6)
+    assert "worker_refused" not in {matter for _, matter, _ in await matters(operator)}
+
+
+async def test_who_asks_for_a_fleet_that_there_is_not_leaves_no_trace(
+    operator: OperatorAccess, control_plane: ControlPlane
+) -> None:
+    await refused(control_plane, "i-first", fleet_slug="no-such-fleet")
+    assert await matters(operator) == []
+
+
+async def refused(control_plane: ControlPlane, worker_id: str, **fields: str) -> None:
+    """Ask to be let in with a wrong secret."""
+    body = {"worker_id": worker_id, "fleet_slug": "gpu-default", **fields}
+    async with httpx.AsyncClient(base_url=control_plane.url, timeout=60) as http:
+        answer = await http.post("/api/worker/register", json=body, headers={names.FLEET_SECRET_HEADER: "wrong"})
+    assert answer.status_code == 401, answer.text
 
 
 async def test_failed_jobs_are_told_for_an_hour(

@@ -168,6 +168,15 @@ async def test_an_idle_machine_that_is_let_go_leaves_at_once(plane: Plane, machi
     assert len(plane.waiting) == 1
 
 
+async def test_a_machine_whose_comfyui_never_answers_is_let_go_at_once(plane: Plane, machine: Machine) -> None:
+    async with machine.worker(comfyui_base_url="http://127.0.0.1:9"):
+        await until(lambda: machine.groups.said == FIRST, "the start")
+        machine.pages[STATE] = "Terminated"
+        await until(lambda: machine.groups.said[-1] == "finish", "the hook's answer")
+    assert not plane.of("register")
+    assert not plane.of("deregister")
+
+
 async def test_a_machine_that_may_be_taken_away_ends_its_job_and_takes_no_other(plane: Plane, machine: Machine) -> None:
     plane.offer(short_run("ends"), "4")
     async with machine.worker(poll_wait_seconds=0):

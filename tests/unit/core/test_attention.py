@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from comfyfleet.core.attention import Finding, FleetCondition, Limits, Matter, Severity, attention
+from comfyfleet.core.attention import Finding, FleetCondition, Limits, Matter, Refusal, Severity, attention
 
 LIMITS = Limits(oldest_seconds=600)
 
@@ -51,6 +51,13 @@ def test_a_job_that_waits_for_long_is_told_of_where_there_are_workers() -> None:
     [finding] = found(fleet(queued=3, oldest_seconds=725))
     assert (finding.severity, finding.matter) == (Severity.WARNING, Matter.JOBS_WAIT_LONG)
     assert finding.words == "3 jobs wait, the first of them for 12 min 5 s."
+
+
+def test_a_worker_that_is_refused_is_told_with_the_reason_and_what_to_do() -> None:
+    [finding] = found(fleet(refused=Refusal("i-1", "The fleet secret is wrong.", "Compare them.")))
+    assert (finding.severity, finding.matter) == (Severity.WARNING, Matter.WORKER_REFUSED)
+    assert finding.words == "i-1 asks to be let in and is refused. The fleet secret is wrong."
+    assert finding.advice == "Compare them."
 
 
 def test_of_many_lost_workers_some_are_named() -> None:

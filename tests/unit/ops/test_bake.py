@@ -72,6 +72,18 @@ def is_untouched(memory: MemoryCloud) -> bool:
     return memory.alive(names.BAKE_ROLE) == [] and baked == [] and memory.parameters.writes == []
 
 
+def test_a_comfyui_that_is_started_in_vain_is_given_up_at_once(
+    memory: MemoryCloud, order: BakeOrder, reporter: Recorder
+) -> None:
+    memory.commands.environment["COMFYUI_CODE"] = "7"
+    memory.commands.programs["systemctl"] = '[ "$1" = show ] && echo 3; exit 0'
+    memory.commands.programs["sleep"] = 'echo >> "$ROOT/slept"'
+    with pytest.raises(StepFailed, match="ComfyUI fell over"):
+        bake(memory, order, reporter)
+    assert list(memory.commands.folder.glob("*/slept")) == []
+    assert is_untouched(memory)
+
+
 def test_a_bake_makes_an_image_and_points_the_fleet_to_it(
     memory: MemoryCloud, order: BakeOrder, reporter: Recorder
 ) -> None:

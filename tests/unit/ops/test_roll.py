@@ -2,6 +2,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from tests.support.clouds.commands import say
 from tests.support.clouds.fleet import FLEET, GROUP, IMAGE_PARAMETER, STAGE, MemoryCloud, Recorder
 
 from comfyfleet.cloud.errors import GroupNotFound, RollRunning
@@ -78,6 +79,26 @@ def test_a_canary_that_fails_brings_the_old_image_back(
     assert memory.image_in_parameter() == memory.image_id
     assert images(memory) == {memory.image_id}
     assert memory.rolls.started[-1] == RollChoices()
+
+
+def test_a_canary_that_fails_is_asked_what_it_says_while_it_is_there(
+    memory: MemoryCloud, reporter: Recorder, proof: Machines, new_image: str
+) -> None:
+    memory.commands.programs = {"journalctl": say("No module named torch"), "tail": say("a boot came to its end")}
+    apply(plan(ORDER, memory.cloud), memory.cloud, reporter, replace(proof, registers=False))
+    assert "No module named torch" in reporter.text
+    assert "a boot came to its end" in reporter.text
+    asked = next(index for index, step in enumerate(reporter.steps) if step.startswith("Asking"))
+    assert reporter.steps[asked + 1].startswith("Taking the roll back")
+
+
+def test_a_canary_that_says_nothing_is_taken_back_all_the_same(
+    memory: MemoryCloud, reporter: Recorder, proof: Machines, new_image: str
+) -> None:
+    memory.commands.is_never_reachable = True
+    receipt = apply(plan(ORDER, memory.cloud), memory.cloud, reporter, replace(proof, registers=False))
+    assert receipt.status == "rolled_back"
+    assert "It says nothing" in reporter.text
 
 
 @pytest.mark.parametrize("step", ["Waiting for the first", "Waiting for the worker", "Rendering"])

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request
 
 from comfyfleet import names
+from comfyfleet.core.errors import FleetError
 from comfyfleet.protocol import worker as wire
 from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.server.auth.dependencies import Transaction, WiringDep, absolute
@@ -16,6 +17,7 @@ from comfyfleet.server.jobs.leased import leased_job
 from comfyfleet.server.models import Worker
 from comfyfleet.server.notifier import fleet_topic, wait_for
 from comfyfleet.server.wiring import Wiring
+from comfyfleet.server.workers import refusals
 from comfyfleet.server.workers import service as workers
 from comfyfleet.server.workers.identity import check_identity
 from comfyfleet.server.workers.reporting import record_report
@@ -48,8 +50,12 @@ async def register(
     fleet_secret: Annotated[str | None, Header(alias=names.FLEET_SECRET_HEADER)] = None,
 ) -> Envelope[wire.Registration]:
     """Let a worker join its fleet. What it held before is put back without counting the attempt."""
-    workers.check_fleet_secret(wiring.settings, fleet_secret)
-    await check_identity(wiring, body)
+    try:
+        workers.check_fleet_secret(wiring.settings, fleet_secret)
+        await check_identity(wiring, body)
+    except FleetError as error:
+        await refusals.note(wiring, body, error)
+        raise
     now = wiring.clock()
     worker, token = await workers.register(session, body, stage=wiring.settings.stage, now=now)
     await leases.put_back_all(session, worker, "The worker registered again.", now)

@@ -16,6 +16,9 @@ ENDED_WITHIN: Final = timedelta(hours=1)
 LOST_WITHIN: Final = timedelta(days=1)
 """A worker that fell silent longer ago is not coming back, and nobody needs to look for it."""
 
+REFUSED_WITHIN: Final = timedelta(minutes=5)
+"""A worker that is refused starts again every few seconds: one that has not asked for so long is gone."""
+
 _MOST_LOST: Final = 1000
 
 
@@ -33,6 +36,7 @@ async def _conditions(
     draining = await repository.draining(session)
     lost = await repository.lost_since(session, now - LOST_WITHIN, _MOST_LOST)
     ended = await repository.ended_since(session, now - ENDED_WITHIN)
+    refused = await repository.refused_since(session, now - REFUSED_WITHIN)
     without_bundle = await _workflows_without_bundle(session, needs)
     return [
         FleetCondition(
@@ -45,6 +49,7 @@ async def _conditions(
             completed=ended.get((fleet.fleet_id, "completed"), 0),
             failed=ended.get((fleet.fleet_id, "failed"), 0),
             workflows_without_bundle=without_bundle.get(fleet.fleet_id, []),
+            refused=refused.get(fleet.fleet_id),
         )
         for fleet in fleets
     ]

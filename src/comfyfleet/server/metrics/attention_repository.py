@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from comfyfleet.core.attention import Refusal
 from comfyfleet.core.jobs import JobStatus
 from comfyfleet.core.workers import WorkerStatus
-from comfyfleet.server.models import Asset, Fleet, FleetWorkflow, Job, Worker, Workflow
+from comfyfleet.server.models import Asset, Fleet, FleetWorkflow, Job, Worker, WorkerRefusal, Workflow
 
 
 async def draining(session: AsyncSession) -> dict[int, int]:
@@ -26,6 +27,12 @@ async def lost_since(session: AsyncSession, since: datetime, limit: int) -> dict
     for fleet_id, worker_id in await session.execute(query.order_by(Worker.last_seen_at.desc()).limit(limit)):
         lost.setdefault(fleet_id, []).append(worker_id)
     return lost
+
+
+async def refused_since(session: AsyncSession, since: datetime) -> dict[int, Refusal]:
+    """Return the last worker of each fleet that was not let in since then."""
+    rows = await session.scalars(select(WorkerRefusal).where(WorkerRefusal.at >= since))
+    return {row.fleet_id: Refusal(row.worker_id, row.reason, row.advice) for row in rows}
 
 
 async def ended_since(session: AsyncSession, since: datetime) -> dict[tuple[int, str], int]:

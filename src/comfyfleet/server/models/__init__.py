@@ -5,7 +5,7 @@ from comfyfleet.server.models.audit import AuditEntry
 from comfyfleet.server.models.base import Base
 from comfyfleet.server.models.bundles import Bundle, BundleEntry, FleetActivation
 from comfyfleet.server.models.credits import CreditEntry
-from comfyfleet.server.models.fleets import Fleet, FleetSample, FleetWorkflow, Worker, WorkerLogLine
+from comfyfleet.server.models.fleets import Fleet, FleetSample, FleetWorkflow, Worker, WorkerLogLine, WorkerRefusal
 from comfyfleet.server.models.jobs import Job, JobEventRow, Upload
 from comfyfleet.server.models.operations import Operation, OperationLine
 from comfyfleet.server.models.tenants import ApiKey, Tenant, User, UserSession
@@ -36,6 +36,7 @@ __all__ = [
     "UserSession",
     "Worker",
     "WorkerLogLine",
+    "WorkerRefusal",
     "Workflow",
     "WorkflowVersion",
 ]

@@ -72,6 +72,18 @@ class Worker(Base):
     figures_at: Mapped[MaybeInstant]
 
 
+class WorkerRefusal(Base):
+    """The last worker of a fleet that was not let in: which one it said to be, why, and what to do."""
+
+    __tablename__ = "worker_refusals"
+
+    fleet_id: Mapped[int] = mapped_column(ForeignKey("comfyui_gpu_fleets.id", ondelete="CASCADE"), primary_key=True)
+    worker_id: Mapped[str] = mapped_column(String(128))
+    reason: Mapped[str]
+    advice: Mapped[str]
+    at: Mapped[Instant]
+
+
 class WorkerLogLine(Base):
     """A line of a worker's log; only the last of each worker are kept."""
 

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.
 
 import asyncio
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,11 @@ from pathlib import Path
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from comfyfleet import names
-from comfyfleet.core.errors import FleetError, Forbidden
+from comfyfleet.core.errors import Forbidden
 from comfyfleet.protocol.worker import RegisterRequest
 from comfyfleet.server.settings import ServerSettings, ServerSettingsInvalid
 from comfyfleet.server.wiring import Wiring
 from comfyfleet.server.workers.envelopes import EnvelopeInvalid, signed_content
-
-log = logging.getLogger(__name__)
 
 
 class IdentityRefused(Forbidden):
@@ -47,14 +44,10 @@ async def check_identity(wiring: Wiring, request: RegisterRequest) -> None:
     settings = wiring.settings
     if settings.worker_identity_check == "off":
         return
-    try:
-        document = read_document(request.identity, read_certificates(settings.aws_identity_certificates))
-        check_document(document, request.worker_id, settings)
-        if settings.worker_identity_check == "group":
-            await _check_membership(wiring, request)
-    except FleetError as error:
-        log.warning("the worker %s was not let in: %s", request.worker_id, error)
-        raise
+    document = read_document(request.identity, read_certificates(settings.aws_identity_certificates))
+    check_document(document, request.worker_id, settings)
+    if settings.worker_identity_check == "group":
+        await _check_membership(wiring, request)
 
 
 def read_document(identity: str | None, certificates: Sequence[Certificate]) -> InstanceDocument:

@@ -13,7 +13,7 @@ from comfyfleet.server.fleets import service as fleets
 from comfyfleet.server.models import Worker
 from comfyfleet.server.notifier import worker_topic
 from comfyfleet.server.settings import ServerSettings
-from comfyfleet.server.workers import repository
+from comfyfleet.server.workers import refusal_repository, repository
 
 
 class WorkerTokenInvalid(Forbidden):
@@ -76,6 +76,7 @@ async def register(session: AsyncSession, request: RegisterRequest, *, stage: st
     worker.registered_at = worker.last_seen_at = now
     worker.deregistered_at = None
     await repository.save(session, worker)
+    await refusal_repository.forget(session, worker.worker_id)
     await db.publish(session, worker_topic(worker.id))
     return worker, token
 

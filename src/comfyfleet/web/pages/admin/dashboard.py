@@ -34,6 +34,7 @@ _REFRESH_SECONDS: Final = {
 
 _PAGES: Final = {
     Matter.NO_WORKER: "/admin/workers?fleet={fleet}",
+    Matter.WORKER_REFUSED: "/admin/workers?fleet={fleet}",
     Matter.WORKERS_LOST: "/admin/workers?status=lost&fleet={fleet}",
     Matter.JOBS_WAIT_LONG: "/admin/jobs?status=queued&fleet={fleet}",
     Matter.JOBS_FAIL: "/admin/jobs?status=failed&fleet={fleet}",
