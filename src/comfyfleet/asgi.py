@@ -5,7 +5,9 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
+from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.server.app import create_app
 from comfyfleet.server.settings import ServerSettings
 from comfyfleet.server.wiring import Wiring, wire
@@ -34,6 +36,21 @@ def run_site(settings: ServerSettings, *, host: str, port: int, proxies: str) ->
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     _Server(config, wiring).run()
+
+
+def run_notice(words: str, *, host: str, port: int) -> None:
+    """Serve `/healthz`, and the words with 503 for all else, until SIGTERM: for a stage whose secrets are not set."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    async def health() -> Envelope[dict[str, str]]:
+        return Envelope(data={"status": "waiting"}, message=words)
+
+    async def refuse() -> JSONResponse:
+        return JSONResponse({"data": None, "message": words}, status_code=503)
+
+    app.add_api_route("/healthz", health, methods=["GET"])
+    app.add_api_route("/{path:path}", refuse, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+    uvicorn.run(app, host=host, port=port, access_log=False)
 
 
 class _Server(uvicorn.Server):
