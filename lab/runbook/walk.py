@@ -142,7 +142,15 @@ class Walk:
         """Bake the fleet's image with a bundle."""
         machine = str(_REPOSITORY / "infrastructure" / "machine")
         lock = str(_REPOSITORY / "requirements" / "worker.txt")
-        options = ("--machine-folder", machine, "--requirements", lock, "--revision", "lab")
+        options = (
+            "--machine-folder",
+            machine,
+            "--requirements",
+            lock,
+            "--revision",
+            "lab",
+            "--without-isolation-proof",
+        )
         self.operator.types("fleets", "bake", FLEET, "--stage", STAGE, "--bundle", bundle, *options, "--yes")
 
     def launch_dev_node(self) -> str:

@@ -29,6 +29,7 @@ FETCH = """for word in "$@"; do
   before=$word
 done
 [ "$target" = /dev/null ] && exit ${COMFYUI_CODE:-0}
+[ -n "$target" ] || exit 0
 cat "$PACKAGE"/* > "$target"
 """
 
@@ -94,6 +95,7 @@ def test_the_machine_is_installed_applied_tested_and_cleaned_in_turn(
         "bake: install ComfyUI and the worker",
         f"bake: apply bundle {BUNDLE}",
         "bake: start ComfyUI",
+        "bake: prove that ComfyUI is kept from the machine's role",
         "bake: verify the bundle",
         "bake: render one job",
         "bake: remove what is this machine's alone",
@@ -103,6 +105,26 @@ def test_the_machine_is_installed_applied_tested_and_cleaned_in_turn(
     assert f"applied bundles/{BUNDLE} of {BUCKET}" in reporter.text
     [disk] = (memory.commands.folder).iterdir()
     assert (disk / "opt/comfyui/.baked_bundle_id").read_text() == f"{BUNDLE}\n"
+
+
+def test_an_image_is_refused_of_a_machine_that_does_not_keep_comfyui_from_its_role(
+    memory: MemoryCloud, order: BakeOrder, reporter: Recorder
+) -> None:
+    memory.commands.programs["systemctl"] = "case $1 in start) exit 1 ;; show) echo 13 ;; esac"
+    with pytest.raises(StepFailed, match="ComfyUI reaches the metadata service"):
+        bake(memory, order, reporter)
+    assert is_untouched(memory)
+
+
+def test_on_simulated_machines_the_proof_is_left_out_and_that_is_told(
+    memory: MemoryCloud, order: BakeOrder, reporter: Recorder
+) -> None:
+    proved, left_out = (plan(replace(order, proves_isolation=one), memory.cloud) for one in (True, False))
+    assert (len(proved.warnings), len(left_out.warnings)) == (0, 1)
+    assert "not proved" in left_out.warnings[0]
+    receipt = apply(left_out, memory.cloud, reporter)
+    assert receipt.is_isolation_proven is False
+    assert not [one for one in memory.commands.comments() if "kept from" in one]
 
 
 def test_the_plan_says_what_will_be_and_launches_nothing(memory: MemoryCloud, order: BakeOrder) -> None:
@@ -224,6 +246,7 @@ def test_whatever_fails_the_machine_is_gone_and_the_parameter_untouched(
         "Install",
         "Apply",
         "Start",
+        "Prove",
         "Verify",
         "Render",
         "Remove",

@@ -31,6 +31,7 @@ class BakeReceipt:
     parameter: str
     bundle_id: str
     comfyui_version: str
+    is_isolation_proven: bool
     deleted: tuple[str, ...]
 
 
@@ -59,6 +60,7 @@ def apply(plan: BakePlan, cloud: Cloud, reporter: Reporter) -> BakeReceipt:
         parameter=parameter,
         bundle_id=plan.bundle_id,
         comfyui_version=version,
+        is_isolation_proven=plan.proves_isolation,
         deleted=_delete_surplus(plan, cloud, reporter, before.value if before else None),
     )
 
@@ -89,6 +91,8 @@ def _prove(plan: BakePlan, cloud: Cloud, reporter: Reporter, instance_id: str) -
     do(scripts.install(_package_url(plan, cloud, package), package.sha256, package.wheel))
     do(scripts.apply_bundle(plan.models_bucket, plan.bundle_id))
     do(scripts.start_comfyui())
+    if plan.proves_isolation:
+        do(scripts.prove_isolation())
     do(scripts.verify())
     version = _version(do(scripts.render()))
     do(scripts.clean())

@@ -21,6 +21,7 @@ from comfyfleet.ops.tools import Cloud, Plan
 DEFAULT_TYPES: Final = ("g5.2xlarge", "g6.2xlarge", "g4dn.2xlarge")
 DEFAULT_KEEP: Final = 3
 LEFTOVER_AGE: Final = timedelta(hours=3)
+UNPROVEN: Final = "Whether workflows can reach the machine's role is not proved: only for machines that are simulated"
 _BASE_GIB: Final = 60
 _INSTALL_SECONDS: Final = 15 * 60
 _BYTES_A_SECOND: Final = 150_000_000
@@ -42,6 +43,7 @@ class BakeOrder:
     subnet_id: str | None = None
     instance_profile: str | None = None
     keep: int = DEFAULT_KEEP
+    proves_isolation: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class BakePlan(Plan):
     token: str = ""
     deletes: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
+    proves_isolation: bool = True
 
     @property
     def tags(self) -> dict[str, str]:
@@ -99,6 +102,8 @@ def plan(order: BakeOrder, cloud: Cloud) -> BakePlan:
         token=token,
         deletes=deletes,
         leftovers=leftovers,
+        proves_isolation=order.proves_isolation,
+        warnings=() if order.proves_isolation else (UNPROVEN,),
     )
 
 
@@ -172,6 +177,7 @@ def _steps(
     steps += [
         f"Launch one of {', '.join(order.instance_types)} from {base_id} ({order.base})",
         f"Install ComfyUI and {order.package.wheel}, and apply the bundle ({size_text(size)})",
+        *(["Prove that ComfyUI is kept from the machine's role"] if order.proves_isolation else []),
         "Verify it, render one job on it, and look for secrets",
         f"Make the image, and write its id to the parameter of {label}",
     ]
