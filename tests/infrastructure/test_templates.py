@@ -211,6 +211,16 @@ def test_the_fleet_grows_by_its_backlog(assembly: Assembly) -> None:
     assert wanted == "IF(workers > 1, backlog, IF(backlog > 2, backlog, 2))"
 
 
+def test_who_changes_a_group_may_look_up_the_image_that_its_template_names(assembly: Assembly, stage: str) -> None:
+    [policy] = [
+        one["PolicyDocument"]["Statement"]
+        for one in assembly.gpu.of_type("AWS::IAM::Policy")
+        if "CapacityRole" in one["PolicyName"]
+    ]
+    [looked_up] = [one["Resource"] for one in policy if one["Action"] == "ssm:GetParameters"]
+    assert looked_up.endswith(f":parameter{names.image_parameter(stage, FLEET)}")
+
+
 def test_a_launch_that_fails_is_heard_of(assembly: Assembly, stage: str) -> None:
     rules = assembly.gpu.of_type("AWS::Events::Rule")
     patterns = [one["EventPattern"] for one in rules if "EventPattern" in one]

@@ -140,6 +140,35 @@ def test_the_plan_says_what_will_be_and_launches_nothing(memory: MemoryCloud, or
     assert memory.commands.sent == []
 
 
+def test_the_plan_of_a_first_bake_says_where_role_and_network_come_from(memory: MemoryCloud, order: BakeOrder) -> None:
+    memory.parameters.put(IMAGE_PARAMETER, memory.base_id, kind=ParameterKind.IMAGE)
+    text = "\n".join(plan(order, memory.cloud).steps)
+    assert "with the role and the network of lt-staging-gpu-default" in text
+    assert f"{IMAGE_PARAMETER}, which holds {memory.base_id} and is the base image: this is the first bake" in text
+    own = plan(replace(order, instance_profile="mine", subnet_id="subnet-9"), memory.cloud)
+    assert "with the instance profile mine" in "\n".join(own.steps)
+
+
+def test_a_fleet_without_a_stack_is_told_so_before_anything_is_launched(memory: MemoryCloud, order: BakeOrder) -> None:
+    memory.groups.exists = False
+    with pytest.raises(TargetInvalid, match=r"no group asg-staging-gpu-default.*Deploy the stacks"):
+        plan(order, memory.cloud)
+    assert plan(replace(order, instance_profile="mine"), memory.cloud).machine is not None
+
+
+@pytest.mark.parametrize("value", [None, names.SECRET_PLACEHOLDER, "ami-0123456789abcdef0"])
+def test_a_parameter_without_an_image_holds_the_base_image_before_the_template_is_looked_up(
+    memory: MemoryCloud, order: BakeOrder, reporter: Recorder, value: str | None
+) -> None:
+    memory.parameters.delete(IMAGE_PARAMETER)
+    if value is not None:
+        memory.parameters.put(IMAGE_PARAMETER, value, kind=ParameterKind.IMAGE)
+    memory.parameters.writes.clear()
+    assert f"Write {memory.base_id} to {IMAGE_PARAMETER}, which" in plan(order, memory.cloud).steps[0]
+    receipt = bake(memory, order, reporter)
+    assert memory.parameters.writes == [(IMAGE_PARAMETER, memory.base_id), (IMAGE_PARAMETER, receipt.image_id)]
+
+
 def test_the_newest_images_and_those_in_use_are_kept(memory: MemoryCloud, order: BakeOrder, reporter: Recorder) -> None:
     made = [memory.images.add(f"old-{age}", fleet_image_tags(), age_hours=age) for age in range(1, 7)]
     memory.machines.add(made[3], {names.ROLE_TAG: names.DEV_NODE_ROLE})
