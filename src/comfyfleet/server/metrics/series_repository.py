@@ -22,6 +22,7 @@ class Standing:
     oldest_seconds: float
     workers: float
     capacity: float
+    desired: float | None
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,13 @@ async def standings(session: AsyncSession, fleet_id: int, steps: Steps) -> dict[
         func.max(FleetSample.oldest_seconds),
         func.avg(FleetSample.workers),
         func.avg(FleetSample.capacity),
+        func.avg(FleetSample.desired),
     ).where(FleetSample.fleet_id == fleet_id, FleetSample.at >= steps.first)
-    return {row[0]: Standing(*map(float, row[1:])) for row in await session.execute(query.group_by(begins))}
+    rows = await session.execute(query.group_by(begins))
+    return {
+        begin: Standing(*map(float, figures), desired=None if desired is None else float(desired))
+        for begin, *figures, desired in rows
+    }
 
 
 async def ended(session: AsyncSession, fleet_id: int, steps: Steps) -> dict[datetime, Ended]:
