@@ -47,11 +47,14 @@ async def standings(session: AsyncSession, fleet_id: int, steps: Steps) -> dict[
         func.avg(FleetSample.capacity),
         func.avg(FleetSample.desired),
     ).where(FleetSample.fleet_id == fleet_id, FleetSample.at >= steps.first)
-    rows = await session.execute(query.group_by(begins))
-    return {
-        begin: Standing(*map(float, figures), desired=None if desired is None else float(desired))
-        for begin, *figures, desired in rows
-    }
+    return {row[0]: _standing(*row[1:]) for row in await session.execute(query.group_by(begins))}
+
+
+def _standing(*figures: Any) -> Standing:
+    """Return averages as plain numbers, of which only the machines that were wanted may lack."""
+    queued, processing, oldest, workers, capacity = map(float, figures[:-1])
+    desired = None if figures[-1] is None else float(figures[-1])
+    return Standing(queued, processing, oldest, workers, capacity, desired)
 
 
 async def ended(session: AsyncSession, fleet_id: int, steps: Steps) -> dict[datetime, Ended]:
