@@ -43,7 +43,7 @@ class Account:
         """Run the CDK's command line; return what it said."""
         files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
         keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
-        quiet = dict.fromkeys(("CI", "CDK_DISABLE_CLI_TELEMETRY", "CDK_DISABLE_VERSION_CHECK"), "1")
+        quiet = dict.fromkeys(("CI", "CDK_DISABLE_CLI_TELEMETRY", "CDK_DISABLE_VERSION_CHECK"), "true")
         done = subprocess.run(
             [self.tools / "cdk", *words],
             cwd=where,
@@ -60,7 +60,7 @@ class Account:
     def deploy(self, version: str) -> str:
         """Deploy all stacks, as the guide says, with an image that is in a registry; return what was said."""
         context = ("--context", f"stage={STAGE}", "--context", f"image=registry.example/comfyfleet:{version}")
-        options = ("--all", "--require-approval", "never", "--output", str(self.folder / "cdk.out"))
+        options = ("--all", "--no-notices", "--require-approval", "never", "--output", str(self.folder / "cdk.out"))
         return self.cdk("deploy", *context, *options, where=ROOT / "infrastructure")
 
 
@@ -94,7 +94,7 @@ def account(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     program = ("python", Path(__file__).with_name("cloudformation.py"), f"{names.BASE_IMAGE_PARAMETER}={BASE}")
     with ministack(folder, settings, program) as endpoint:
         account = Account(endpoint, folder, tools)
-        account.cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", where=folder)
+        account.cdk("bootstrap", "--no-notices", f"aws://{ACCOUNT}/{REGION}", where=folder)
         account.said.append(account.deploy("1"))
         yield account
 
