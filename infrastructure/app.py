@@ -1,12 +1,17 @@
-"""The CDK app: `npx cdk deploy --context stage=staging --all`, or `python app.py` to write the templates alone."""
+"""The CDK app: `npx cdk deploy --context stage=staging --all`, or `python app.py` to write the templates alone.
+
+`--context image=<image>` names an image of the control plane that is in a registry already; else Docker builds it.
+"""
 
 import os
+import sys
 from typing import Final
 
 from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from comfyfleet import names
+from comfyfleet.core.errors import FleetError
 from infrastructure.stacks.compute import ComputeStack
 from infrastructure.stacks.data import DataStack
 from infrastructure.stacks.gpu import GpuStack
@@ -19,6 +24,7 @@ _FLAGS: Final = {
     "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": False,
     "@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm": True,
     "@aws-cdk/core:target-partitions": ["aws"],
+    "@aws-cdk/core:defaultCrossStackReferences": "strong",
 }
 """Today's behaviour of the CDK, whoever runs the app: https://docs.aws.amazon.com/cdk/v2/guide/featureflags.html."""
 
@@ -38,6 +44,9 @@ def build(app: App, stage: Stage) -> tuple[DataStack, ComputeStack, GpuStack]:
             hint="Use credentials of it, set CDK_DEFAULT_ACCOUNT, or name it in stages.toml.",
         )
     where = Environment(account=stage.account, region=stage.region)
+    # The stage says its zones. Otherwise the CDK would ask AWS for them, and leave a file with the account in it here.
+    zones = [f"{stage.region}{letter}" for letter in stage.zones]
+    app.node.set_context(f"availability-zones:account={stage.account}:region={stage.region}", zones)
 
     def name(stack: str) -> str:
         return names.stack_name(stage.name, stack, prefix=stage.prefix)
@@ -54,7 +63,10 @@ def main() -> None:
     app = make_app()
     name = app.node.try_get_context("stage") or os.environ.get("STAGE") or "staging"
     account = app.node.try_get_context("account") or os.environ.get("CDK_DEFAULT_ACCOUNT")
-    build(app, read_stage(name, account))
+    try:
+        build(app, read_stage(name, account, image=app.node.try_get_context("image")))
+    except FleetError as error:
+        sys.exit(str(error))
     app.synth()
 
 

@@ -58,6 +58,11 @@ class Stage(BaseModel):
         description="Where people open the site; browsers upload from there.",
     )
     certificate_arn: str | None = Field(default=None, pattern=r"^arn:aws:acm:\S+$", description="For HTTPS.")
+    image: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9./:_-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$",
+        description="The control plane's image in a registry, with tag or digest; else it is built of this checkout.",
+    )
     worker_identity_check: Literal["off", "signature", "group"] = Field(
         default="off", description="What a machine proves when it registers; needs control_plane/certificates."
     )
@@ -69,8 +74,8 @@ class Stage(BaseModel):
     fleets: tuple[FleetSettings, ...] = Field(min_length=1)
 
 
-def read_stage(name: str, account: str | None = None, path: Path = STAGES_FILE) -> Stage:
-    """Read a stage. `account` is that of the credentials, for a stage that names none.
+def read_stage(name: str, account: str | None = None, path: Path = STAGES_FILE, *, image: str | None = None) -> Stage:
+    """Read a stage. `account` is that of the credentials, for a stage that names none; `image` is one for this deploy.
 
     Raises:
         StageUnknown: The file has no such table.
@@ -80,6 +85,7 @@ def read_stage(name: str, account: str | None = None, path: Path = STAGES_FILE) 
     if name not in tables:
         raise StageUnknown(f"There is no stage '{name}' in {path.name}.", hint=f"Use one of: {', '.join(tables)}.")
     try:
-        return Stage(name=name, **{"account": account, **tables[name]})
+        given = {"image": image} if image else {}
+        return Stage(name=name, **{"account": account, **tables[name], **given})
     except ValidationError as error:
         raise StageInvalid(f"Stage '{name}': {problems_of(error)}.", hint=f"Mend it in {path.name}.") from error

@@ -36,7 +36,7 @@ def make_bucket(
         cors=[_uploads_from(stage)] if has_browser_uploads else None,
         server_access_logs_bucket=logs_to,
         server_access_logs_prefix=f"access/{construct_id.lower()}/" if logs_to else None,
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
 
 

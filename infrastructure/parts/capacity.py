@@ -18,7 +18,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from comfyfleet import names
-from infrastructure.parts.arns import group_arn
+from infrastructure.parts.arns import group_arn, parameter_arn
 from infrastructure.parts.exceptions import accept_wildcards
 from infrastructure.stages import FleetSettings, Stage
 
@@ -51,6 +51,7 @@ class CapacityFunctions(Construct):
         See https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html.
         """
         own_group = group_arn(self, self._stage, self._fleet)
+        image = names.image_parameter(self._stage.name, self._fleet.slug, prefix=self._stage.prefix)
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         template_arn = f"arn:aws:ec2:{self._stage.region}:{Stack.of(self).account}:launch-template/{template.ref}"
         for statement in (
@@ -66,6 +67,9 @@ class CapacityFunctions(Construct):
                 conditions={"ArnEquals": {"ec2:LaunchTemplate": template_arn}},
             ),
             iam.PolicyStatement(actions=["iam:PassRole"], resources=[machines.role_arn]),
+            # The template names its image by a parameter, which is looked up with the rights of who changes the group:
+            # https://docs.aws.amazon.com/autoscaling/ec2/userguide/using-systems-manager-parameters.html
+            iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter_arn(self, image)]),
         ):
             role.add_to_policy(statement)
         accept_wildcards(

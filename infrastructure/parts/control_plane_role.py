@@ -42,6 +42,14 @@ def grant(role: iam.IRole, stage: Stage, data: DataStack) -> None:
                 for fleet in stage.fleets
             ],
         ),
+        iam.PolicyStatement(
+            sid="Images",
+            actions=["ssm:GetParameter"],
+            resources=[
+                parameter_arn(data, names.image_parameter(stage.name, fleet.slug, prefix=stage.prefix))
+                for fleet in stage.fleets
+            ],
+        ),
         iam.PolicyStatement(sid="Watch", actions=_WATCH, resources=["*"]),
     ]
     for statement in statements:

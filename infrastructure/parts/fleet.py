@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import Fn, Tags
+from aws_cdk import Fn, RemovalPolicy, Tags
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from comfyfleet import names
+from infrastructure.parts.arns import fleet_log
 from infrastructure.parts.capacity import CapacityFunctions
 from infrastructure.parts.exceptions import accept
 from infrastructure.parts.instance_role import make_instance_role
@@ -36,6 +38,13 @@ class Fleet(Construct):
         super().__init__(scope, construct_id)
         self._stage, self._fleet, self._data, self._site_url = stage, fleet, data, site_url
         self.role = make_instance_role(self, stage, fleet, data)
+        logs.LogGroup(  # machines may write to it, and make none
+            self,
+            "Log",
+            log_group_name=fleet_log(stage, fleet),
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
         self.template = self._template()
         self.group = self._group()
         accept(

@@ -1,11 +1,13 @@
 """The control plane: tasks on Fargate behind a load balancer."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
-from aws_cdk import Duration, Environment, Stack
+from aws_cdk import Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_logs as logs
@@ -21,6 +23,9 @@ from infrastructure.parts.operating import grant_operating
 from infrastructure.stacks.data import DataStack
 from infrastructure.stages import Stage
 
+_ECR_IMAGE: Final = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<repository>[^:@]+)[:@](?P<version>.+)"
+)
 _REPOSITORY: Final = Path(__file__).parents[2]
 _PORT: Final = 8600
 _IN_IMAGE: Final = (
@@ -52,21 +57,37 @@ class ComputeStack(Stack):
             "Log",
             log_group_name=f"/comfyfleet/{stage.name}/control-plane",
             retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
-        self._image = ecs.ContainerImage.from_asset(
-            str(_REPOSITORY),
-            file="infrastructure/control_plane/Dockerfile",
-            exclude=["*", *(f"!{path}" for path in _IN_IMAGE), "**/__pycache__"],
-            platform=Platform.LINUX_AMD64,
-        )
+        self._image = self._image_of(stage.image)
         service = self._service()
         self.balancer = self._balancer(service)
         scheme = "https" if stage.certificate_arn else "http"
         self.site_url = stage.site_origin or f"{scheme}://{self.balancer.load_balancer_dns_name}"
         self._migration()
 
+    def _image_of(self, name: str | None) -> ecs.ContainerImage:
+        """Return an image: one of ECR, which the task may then pull, one that anybody may pull, or one to be built."""
+        if name is None:
+            return ecs.ContainerImage.from_asset(
+                str(_REPOSITORY),
+                file="infrastructure/control_plane/Dockerfile",
+                exclude=["*", *(f"!{path}" for path in _IN_IMAGE), "**/__pycache__"],
+                platform=Platform.LINUX_AMD64,
+            )
+        found = _ECR_IMAGE.match(name)
+        if found is None:
+            return ecs.ContainerImage.from_registry(name)
+        arn = f"arn:aws:ecr:{found['region']}:{found['account']}:repository/{found['repository']}"
+        repository = ecr.Repository.from_repository_attributes(
+            self, "Images", repository_arn=arn, repository_name=found["repository"]
+        )
+        return ecs.ContainerImage.from_ecr_repository(repository, found["version"])
+
     def _service(self) -> ecs.FargateService:
-        task = self._task("Task", ["serve", "--host", "0.0.0.0", "--port", str(_PORT), "--proxy", "*"])  # noqa: S104
+        serve = ["serve", "--host", "0.0.0.0", "--port", str(_PORT), "--proxy", "*"]  # noqa: S104
+        # Otherwise a stage's first deploy would fail and be taken back: its secrets are placeholders until it ended.
+        task = self._task("Task", [*serve, "--wait-for-secrets"])
         service = ecs.FargateService(
             self,
             "Service",

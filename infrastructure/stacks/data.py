@@ -60,7 +60,11 @@ class DataStack(Stack):
         self._parameter("AppKey", names.app_key_parameter(stage.name, prefix=stage.prefix), secret)
 
     def _pointers(self, fleet: FleetSettings) -> None:
-        """A fleet points to no bundle, and boots AWS's own GPU image until one was baked."""
+        """A fleet points to no bundle, and boots AWS's own GPU image until one was baked.
+
+        CloudFormation reads that image's id when it makes the parameter; later deploys leave the parameter alone, since
+        what the template says of it is the same: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/844.
+        """
         stage = self._stage
         bundle = names.active_bundle_parameter(stage.name, fleet.slug, prefix=stage.prefix)
         self._parameter(f"ActiveBundle-{fleet.slug}", bundle, names.NO_BUNDLE)
@@ -68,8 +72,9 @@ class DataStack(Stack):
         self._parameter(f"Image-{fleet.slug}", image, _BASE_IMAGE, data_type="aws:ec2:image")
 
     def _parameter(self, construct_id: str, name: str, value: str, *, data_type: str = "text") -> None:
+        """Make a parameter that outlives the stack, but not a first deploy that failed: the next one makes it again."""
         made = ssm.CfnParameter(self, construct_id, name=name, type="String", value=value, data_type=data_type)
-        made.apply_removal_policy(RemovalPolicy.RETAIN)
+        made.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
 def private_subnets(stack: DataStack) -> list[str]:

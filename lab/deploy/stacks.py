@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lab.deploy.functions import Function
 from lab.deploy.makers import MAKERS, Made
+from lab.deploy.tasks import Task, read_task
 from lab.deploy.values import Values, ValueUnknown
 from lab.errors import NotSimulated
 from lab.lab import Lab
@@ -51,6 +52,12 @@ class Deployment:
             values.attributes |= {(logical, name): value for name, value in made[1].items()}
         self._export(template.get("Outputs", {}), values)
         return values.references
+
+    def task(self, path: Path, verb: str) -> Task:
+        """Return what the task of a template whose command begins with a verb finds, if it is started now."""
+        template, stack = json.loads(path.read_text()), path.name.removesuffix(".template.json")
+        values = Values(self._pseudo(stack), self.lab.parameter, self._exports, self.given)
+        return read_task(template["Resources"], verb, values)
 
     def _make(self, logical: str, resource: dict[str, Any], values: Values) -> Made | str:
         """Make a resource; return why not, where the lab has none of its kind."""

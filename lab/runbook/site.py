@@ -13,13 +13,15 @@ from typing import Final
 
 import httpx
 
-from comfyfleet import names
 from comfyfleet.cloud.local.processes import dying_with_parent
+from lab.deploy.tasks import Task
 from lab.lab import Lab
 
 ADMINISTRATOR: Final = "operator@example.com"
 _PASSWORD: Final = "one that only the lab has"
 _START_SECONDS: Final = 60.0
+DATABASE_PIECES: Final = frozenset({"DATABASE_HOST", "DATABASE_USER", "DATABASE_PASSWORD"})
+"""What the container's entry point puts the database's address together from; the lab has no database of RDS."""
 _ONE_TIME: Final = re.compile(r"one-time password: (\S+)")
 
 
@@ -31,26 +33,22 @@ class Site:
     key: str
 
 
-def settings_of(lab: Lab, stage: str, database_url: str, folder: Path) -> dict[str, str]:
-    """Return the control plane's environment, by the names that the compute stack has."""
+def settings_of(lab: Lab, task: Task, database_url: str, folder: Path) -> dict[str, str]:
+    """Return the control plane's environment: what the compute stack gives its task, and what the lab has instead.
+
+    Raises:
+        RuntimeError: The stack gives something of what the lab lacks, for which it has nothing instead.
+    """
     certificates = folder / "certificates"
     certificates.mkdir()
     (certificates / "lab.pem").write_text(lab.compute.signer.certificate_pem)
+    if task.missing != DATABASE_PIECES:
+        raise RuntimeError(f"The lab has nothing for {', '.join(sorted(task.missing ^ DATABASE_PIECES))}.")
     return {
+        **task.environment,
         **lab.environment(),
-        "STAGE": stage,
-        "CLOUD": "aws",
-        "NAME_PREFIX": names.DEFAULT_PREFIX,
-        "WORKER_IDENTITY_CHECK": "group",
-        "AWS_ACCOUNT_ID": lab.account,
         "AWS_IDENTITY_CERTIFICATES": str(certificates),
-        "AWS_BUCKET": names.media_bucket(lab.account, stage),
-        "COMFYUI_MODELS_BUCKET": names.models_bucket(lab.account, stage),
-        "COMFYUI_LOGS_BUCKET": names.logs_bucket(lab.account, stage),
         "DATABASE_URL": database_url,
-        "APP_KEY": lab.parameter(names.app_key_parameter(stage)),
-        "COMFYUI_FLEET_SECRET": lab.parameter(names.fleet_secret_parameter(stage)),
-        "STATE_FOLDER": str(folder),
     }
 
 

@@ -43,6 +43,7 @@ class Walk:
     port: int = field(default_factory=free_port)
     took: dict[str, float] = field(default_factory=dict)
     operator: Operator = field(init=False)
+    deployment: Deployment = field(init=False)
     _undo: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -107,10 +108,11 @@ class Walk:
         """Write the stacks' templates and make what they describe."""
         cdk = self.folder / "cdk.out"
         app = make_app(str(cdk))
-        build(app, read_stage(STAGE, self.lab.account))
+        stage = read_stage(STAGE, self.lab.account)
+        build(app, stage.model_copy(update={"worker_identity_check": "group"}))
         app.synth()
         given = {SITE_ADDRESS.format(stage=STAGE): f"127.0.0.1:{self.port}"}
-        deployment = Deployment(self.lab, _REPOSITORY / "infrastructure" / "functions", given)
+        deployment = self.deployment = Deployment(self.lab, _REPOSITORY / "infrastructure" / "functions", given)
         for stack in ("data", "compute", "gpu"):
             made = deployment.deploy(cdk / f"{names.stack_name(STAGE, stack)}.template.json")
             print(f"   {names.stack_name(STAGE, stack)}: {len(made)} resources")
@@ -122,7 +124,8 @@ class Walk:
         for name in (names.fleet_secret_parameter(STAGE), names.app_key_parameter(STAGE)):
             ssm.put_parameter(Name=name, Value=secrets.token_hex(32), Type="String", Overwrite=True)
         postgres = self._undo.enter_context(EmbeddedPostgres(self.folder / "postgres", durable=False))
-        settings = settings_of(self.lab, STAGE, postgres.url, self.folder)
+        template = self.folder / "cdk.out" / f"{names.stack_name(STAGE, 'compute')}.template.json"
+        settings = settings_of(self.lab, self.deployment.task(template, "serve"), postgres.url, self.folder)
         site = self._undo.enter_context(serving(settings, self.port, self.folder))
         key = {"COMFYFLEET_URL": site.url, "COMFYFLEET_API_KEY": site.key}
         self.operator = Operator({**self.lab.environment(), **key}, self.folder)
@@ -142,7 +145,15 @@ class Walk:
         """Bake the fleet's image with a bundle."""
         machine = str(_REPOSITORY / "infrastructure" / "machine")
         lock = str(_REPOSITORY / "requirements" / "worker.txt")
-        options = ("--machine-folder", machine, "--requirements", lock, "--revision", "lab")
+        options = (
+            "--machine-folder",
+            machine,
+            "--requirements",
+            lock,
+            "--revision",
+            "lab",
+            "--without-isolation-proof",
+        )
         self.operator.types("fleets", "bake", FLEET, "--stage", STAGE, "--bundle", bundle, *options, "--yes")
 
     def launch_dev_node(self) -> str:

@@ -5,8 +5,10 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from comfyfleet.ops.wiring import aws_cloud
+from comfyfleet.protocol.envelope import Envelope
 from comfyfleet.server.app import create_app
 from comfyfleet.server.settings import ServerSettings
 from comfyfleet.server.wiring import Wiring, wire
@@ -45,6 +47,21 @@ def _clouds(settings: ServerSettings) -> Clouds | None:
     if settings.cloud != "aws" or not settings.pages_operate:
         return None
     return lambda stage: aws_cloud(stage, settings.aws_default_region, settings.name_prefix)
+
+
+def run_notice(words: str, *, host: str, port: int) -> None:
+    """Serve `/healthz`, and the words with 503 for all else, until SIGTERM: for a stage whose secrets are not set."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    async def health() -> Envelope[dict[str, str]]:
+        return Envelope(data={"status": "waiting"}, message=words)
+
+    async def refuse() -> JSONResponse:
+        return JSONResponse({"data": None, "message": words}, status_code=503)
+
+    app.add_api_route("/healthz", health, methods=["GET"])
+    app.add_api_route("/{path:path}", refuse, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+    uvicorn.run(app, host=host, port=port, access_log=False)
 
 
 class _Server(uvicorn.Server):

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from tests.support.fleet import eventually
 
+from comfyfleet import names
 from comfyfleet.cloud.local.network import free_port
 
 
@@ -57,6 +58,24 @@ def test_what_is_missing_is_named(database_url: str, tmp_path: Path, name: str) 
     assert result.returncode != 0
     assert name in result.stderr
     assert "a-fleet-secret" not in result.stderr
+
+
+def test_while_a_secret_is_the_placeholder_it_is_healthy_and_serves_nobody(database_url: str, tmp_path: Path) -> None:
+    environ = environment(database_url, tmp_path) | {"APP_KEY": names.SECRET_PLACEHOLDER}
+    assert run("serve", **environ).returncode != 0, "only a stage's task waits"
+    port = free_port()
+    arguments = [sys.executable, "-m", "comfyfleet", "serve", "--port", str(port), "--wait-for-secrets"]
+    with subprocess.Popen(arguments, env=environ) as server:
+        try:
+            eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
+            for path in ("/", "/api/worker/register"):
+                refusal = httpx.post(f"http://127.0.0.1:{port}{path}", json={}, timeout=60)
+                assert (refusal.status_code, refusal.json()["data"]) == (503, None)
+                assert "placeholder" in refusal.json()["message"]
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(30) in {0, -signal.SIGTERM}
+        finally:
+            server.kill()
 
 
 def answers(url: str) -> bool:

@@ -1,35 +1,31 @@
 """What a machine's own policy forbids, tried on an emulator that enforces policies."""
 
 import json
-import os
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError
-from tests.infrastructure.conftest import ACCOUNT, Assembly
+from botocore.exceptions import ClientError
+from tests.infrastructure.conftest import ACCOUNT, Assembly, Template
+from tests.infrastructure.emulator import REGION, ministack
 
 from comfyfleet import names
-from comfyfleet.cloud.local.network import free_port
 
-MINISTACK = Path(__file__).parents[2] / ".cache" / "emulators" / "bin" / "ministack"
-REGION, FLEET, OTHER = "eu-central-1", "gpu-default", "gpu-other"
+FLEET, OTHER = "gpu-default", "gpu-other"
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """Clients of the account's owner and of a machine."""
+    """Clients of the account's owner, of a machine, and of the control plane."""
 
     endpoint: str
     keys: tuple[str, str]
-    machine: tuple[str, str]
+    machine: tuple[str, str] = ("", "")
+    control_plane: tuple[str, str] = ("", "")
 
     def owner(self, service: str) -> Any:
         """Return a client that may do everything."""
@@ -38,6 +34,10 @@ class Accounts:
     def of_machine(self, service: str) -> Any:
         """Return a client that may do what a machine may."""
         return self._client(service, self.machine)
+
+    def of_control_plane(self, service: str) -> Any:
+        """Return a client that may do what the control plane may."""
+        return self._client(service, self.control_plane)
 
     def _client(self, service: str, keys: tuple[str, str]) -> Any:
         return boto3.session.Session(*keys, region_name=REGION).client(
@@ -48,48 +48,44 @@ class Accounts:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run ministack, which enforces policies when it is told to."""
-    assert MINISTACK.exists(), "make test installs it; or: make .cache/emulators/.installed"
-    port = free_port()
-    environment = os.environ | {"AUTH": "true", "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
-    folder = tmp_path_factory.mktemp("ministack")
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen([MINISTACK], env=environment, stdout=log, stderr=log, cwd=folder) as process,
-    ):
-        endpoint = f"http://127.0.0.1:{port}"
-        try:
-            _wait_for(endpoint)
-            yield endpoint
-        finally:
-            process.terminate()
+    with ministack(tmp_path_factory.mktemp("ministack"), {"AUTH": "true"}) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session")
 def accounts(emulator: str, assembly: Assembly, stage: str) -> Accounts:
     """Return an account with two fleets' things in it, and a machine of one of them with its policy of the template."""
-    owner = Accounts(emulator, (ACCOUNT, "test"), ("", ""))
-    ssm, s3, iam = owner.owner("ssm"), owner.owner("s3"), owner.owner("iam")
+    owner = Accounts(emulator, (ACCOUNT, "test"))
+    ssm, s3 = owner.owner("ssm"), owner.owner("s3")
     for slug in (FLEET, OTHER):
-        ssm.put_parameter(Name=names.active_bundle_parameter(stage, slug), Value="none", Type="String", Overwrite=True)
+        for name in (names.active_bundle_parameter(stage, slug), names.image_parameter(stage, slug)):
+            ssm.put_parameter(Name=name, Value="none", Type="String", Overwrite=True)
     for name in (names.fleet_secret_parameter(stage), names.app_key_parameter(stage), "/bp/else/fleet-secret"):
         ssm.put_parameter(Name=name, Value="a secret", Type="String", Overwrite=True)
     for bucket in (names.models_bucket, names.media_bucket, names.logs_bucket):
         s3.create_bucket(Bucket=bucket(ACCOUNT, stage), CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=names.models_bucket(ACCOUNT, stage), Key="assets/lora/a", Body=b"a")
     s3.put_object(Bucket=names.media_bucket(ACCOUNT, stage), Key="tenants/a/uploads/b/c.mp4", Body=b"a")
-    user = f"machine-{stage}"
-    iam.create_user(UserName=user)
-    iam.put_user_policy(UserName=user, PolicyName="machine", PolicyDocument=json.dumps(_policy(assembly)))
-    key = iam.create_access_key(UserName=user)["AccessKey"]
-    return Accounts(emulator, owner.keys, (key["AccessKeyId"], key["SecretAccessKey"]))
+    machine = _keys(owner, f"machine-{stage}", _policy(assembly.gpu, "FleetgpudefaultRole"))
+    control_plane = _keys(owner, f"control-plane-{stage}", _policy(assembly.compute, "TaskTaskRole"))
+    return Accounts(emulator, owner.keys, machine, control_plane)
 
 
-def _policy(assembly: Assembly) -> dict[str, Any]:
-    """Return the policy of a machine's role as the template has it."""
-    roles = [one for one in assembly.gpu.resources if "FleetgpudefaultRole" in one and "Policy" in one]
+def _policy(template: Template, role: str) -> dict[str, Any]:
+    """Return the policy of a role as the template has it."""
+    roles = [name for name, one in template.resources.items() if name.startswith(role) and "Policy" in one["Type"]]
     assert len(roles) == 1
-    document: dict[str, Any] = assembly.gpu.resources[roles[0]]["Properties"]["PolicyDocument"]
+    document: dict[str, Any] = template.resources[roles[0]]["Properties"]["PolicyDocument"]
     return document
+
+
+def _keys(owner: Accounts, user: str, policy: dict[str, Any]) -> tuple[str, str]:
+    """Make somebody with a policy; return the two parts of a key."""
+    iam = owner.owner("iam")
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
 
 
 def test_a_machine_reads_what_it_needs(accounts: Accounts, stage: str) -> None:
@@ -142,6 +138,15 @@ def test_a_machine_touches_no_other_group(accounts: Accounts, stage: str) -> Non
     )
 
 
+def test_the_control_plane_points_fleets_to_bundles_and_only_reads_their_images(accounts: Accounts, stage: str) -> None:
+    ssm = accounts.of_control_plane("ssm")
+    name = names.image_parameter(stage, FLEET)
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    assert denied(lambda: ssm.put_parameter(Name=name, Value="ami-1", Overwrite=True))
+    assert denied(lambda: ssm.get_parameter(Name=names.image_parameter(stage, OTHER)))
+    ssm.put_parameter(Name=names.active_bundle_parameter(stage, FLEET), Value="none", Overwrite=True)
+
+
 def denied(call: Any) -> bool:
     """Tell whether a call is refused by a policy."""
     try:
@@ -151,15 +156,3 @@ def denied(call: Any) -> bool:
             raise
         return True
     return False
-
-
-def _wait_for(endpoint: str) -> None:
-    client = boto3.session.Session(ACCOUNT, "test", region_name=REGION).client("sts", endpoint_url=endpoint)
-    for _ in range(300):
-        try:
-            client.get_caller_identity()
-        except (EndpointConnectionError, ClientError):
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("ministack did not start")

@@ -76,6 +76,16 @@ def test_what_the_lab_has_is_made_and_the_rest_is_listed(deployment: Deployment,
     }
 
 
+def test_the_control_planes_environment_is_read_from_its_task(
+    deployment: Deployment, assembly: Assembly, stage: str
+) -> None:
+    task = deployment.task(assembly.compute.path, "serve")
+    assert task.environment["COMFYUI_MODELS_BUCKET"] == names.models_bucket("111122223333", stage)
+    assert task.environment["COMFYUI_FLEET_SECRET"] == names.SECRET_PLACEHOLDER
+    assert (task.environment["STAGE"], task.command[0]) == (stage, "serve")
+    assert task.missing == {"DATABASE_HOST", "DATABASE_USER", "DATABASE_PASSWORD"}
+
+
 def test_a_job_wakes_the_fleet_and_an_empty_queue_brings_it_back_to_zero(
     deployment: Deployment, lab: Lab, stage: str
 ) -> None:

@@ -45,6 +45,17 @@ def test_models_keep_old_versions_for_a_while(assembly: Assembly, stage: str) ->
     assert any("NoncurrentVersionExpiration" in rule for rule in bucket["LifecycleConfiguration"]["Rules"])
 
 
+@pytest.mark.parametrize("kind", ["AWS::S3::Bucket", "AWS::SSM::Parameter", "AWS::Logs::LogGroup"])
+def test_what_is_named_outlives_its_stack_but_not_a_first_deploy_that_failed(assembly: Assembly, kind: str) -> None:
+    resources = [*assembly.data.resources.values(), *assembly.compute.resources.values()]
+    named = [
+        one
+        for one in resources
+        if one["Type"] == kind and {"Name", "BucketName", "LogGroupName"} & set(one["Properties"])
+    ]
+    assert {one["DeletionPolicy"] for one in named} == {"RetainExceptOnCreate"}
+
+
 @pytest.mark.parametrize("name", [names.models_bucket, names.media_bucket])
 def test_browsers_may_send_parts_and_see_that_they_arrived(assembly: Assembly, stage: str, name: Any) -> None:
     bucket = assembly.data.only("AWS::S3::Bucket", BucketName=name(ACCOUNT, stage))
@@ -108,6 +119,13 @@ def test_the_control_plane_has_the_environment_that_it_reads(assembly: Assembly,
     assert sorted(commands) == ["migrate", "serve"]
 
 
+def test_a_first_deploy_ends_though_its_secrets_are_placeholders(assembly: Assembly) -> None:
+    commands = [
+        one["ContainerDefinitions"][0]["Command"] for one in assembly.compute.of_type("AWS::ECS::TaskDefinition")
+    ]
+    assert next(one for one in commands if one[0] == "serve")[-1] == "--wait-for-secrets"
+
+
 def test_the_control_plane_is_behind_a_balancer_that_looks_after_it(assembly: Assembly) -> None:
     (target,) = assembly.compute.of_type("AWS::ElasticLoadBalancingV2::TargetGroup")
     (service,) = assembly.compute.of_type("AWS::ECS::Service")
@@ -135,6 +153,10 @@ def test_user_data_tells_values_and_no_secret(assembly: Assembly, stage: str) ->
         assert value in told
     assert "SECRET" not in told.upper().replace("@VALUES@", "")
     assert "@VALUES@" not in told
+
+
+def test_machines_find_the_log_group_that_they_write_to(assembly: Assembly, stage: str) -> None:
+    assert assembly.gpu.only("AWS::Logs::LogGroup", LogGroupName=f"/comfyfleet/{stage}/{FLEET}")
 
 
 def test_a_group_goes_from_zero_over_spot_machines_of_several_types(assembly: Assembly, stage: str) -> None:
@@ -187,6 +209,16 @@ def test_the_fleet_grows_by_its_backlog(assembly: Assembly) -> None:
     assert tracked["workers"]["MetricName"] == "ActiveWorkers"
     [wanted] = [one["Expression"] for one in metric["Metrics"] if "Expression" in one]
     assert wanted == "IF(workers > 1, backlog, IF(backlog > 2, backlog, 2))"
+
+
+def test_who_changes_a_group_may_look_up_the_image_that_its_template_names(assembly: Assembly, stage: str) -> None:
+    [policy] = [
+        one["PolicyDocument"]["Statement"]
+        for one in assembly.gpu.of_type("AWS::IAM::Policy")
+        if "CapacityRole" in one["PolicyName"]
+    ]
+    [looked_up] = [one["Resource"] for one in policy if one["Action"] == "ssm:GetParameters"]
+    assert looked_up.endswith(f":parameter{names.image_parameter(stage, FLEET)}")
 
 
 def test_a_launch_that_fails_is_heard_of(assembly: Assembly, stage: str) -> None:

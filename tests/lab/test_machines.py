@@ -1,6 +1,7 @@
 """Machines of the lab: our units run on them, a copy of a disk stands by itself, and nothing leaves their folder."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from lab.lab import Lab
 from lab.machines import Machine, processes_of
 
 from comfyfleet import names
+from comfyfleet.ops.bake.scripts import prove_isolation
 
 SERVICE = """\
 [Unit]
@@ -111,6 +113,13 @@ def test_what_systemd_does_not_know_is_refused(furnished: Lab) -> None:
     unknown = run(furnished, machine, "systemctl start no-such.service")
     assert (unknown["ResponseCode"], "not found" in unknown["StandardErrorContent"]) == (5, True)
     assert run(furnished, machine, "systemctl isolate say-name.service")["ResponseCode"] == 1
+
+
+def test_it_is_not_proved_of_the_lab_that_comfyui_is_kept_from_the_role(furnished: Lab) -> None:
+    (furnished.machines.image_folder(furnished.base_image_id) / "opt/comfyui/bin").mkdir(parents=True)
+    done = run(furnished, launch(furnished), f"bash -c {shlex.quote(prove_isolation().text)}")
+    assert done["Status"] == "Failed"
+    assert "nothing can be proved" in done["StandardOutputContent"]
 
 
 def test_a_machine_ends_all_of_its_services(furnished: Lab) -> None:

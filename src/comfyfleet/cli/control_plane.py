@@ -6,6 +6,7 @@ import typer
 
 from comfyfleet.cli.options import examples
 from comfyfleet.cli.output import say
+from comfyfleet.core.secrets import SecretNotSet
 
 SERVE_EXAMPLES: Final = examples("comfyfleet serve --host 0.0.0.0 --port 8600 --proxy 10.0.0.0/16")
 MIGRATE_EXAMPLES: Final = examples("comfyfleet migrate --administrator you@example.com")
@@ -17,12 +18,27 @@ def serve(
     proxy: Annotated[
         str, typer.Option(metavar="CIDR", help="Whose word on users' addresses and on HTTPS is believed.")
     ] = "127.0.0.1",
+    wait_for_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--wait-for-secrets",
+            help="While a secret is the template's placeholder, answer /healthz alone: so a first deploy can end.",
+        ),
+    ] = False,
 ) -> None:
     """Run the control plane: API and pages. Its settings come from the environment; the database has to be migrated."""
-    from comfyfleet.asgi import run_site  # noqa: PLC0415  # loads the whole server
+    from comfyfleet.asgi import run_notice, run_site  # noqa: PLC0415  # loads the whole server
     from comfyfleet.server.settings import ServerSettings  # noqa: PLC0415
 
-    run_site(ServerSettings.load(), host=host, port=port, proxies=proxy)
+    try:
+        settings = ServerSettings.load()
+    except SecretNotSet as error:
+        if not wait_for_secrets:
+            raise
+        say(f"{error} Then start this anew; until then it serves nobody.")
+        run_notice(str(error), host=host, port=port)
+        return
+    run_site(settings, host=host, port=port, proxies=proxy)
 
 
 def migrate(

@@ -41,6 +41,14 @@ Revision = Annotated[
     str | None, typer.Option("--revision", metavar="SHA", help="Git revision for the image's tags; else HEAD.")
 ]
 
+WithoutProof = Annotated[
+    bool,
+    typer.Option(
+        "--without-isolation-proof",
+        help="Do not prove that ComfyUI is kept from the machine's role: for simulated machines, without systemd.",
+    ),
+]
+
 
 def bake(
     context: typer.Context,
@@ -57,6 +65,7 @@ def bake(
     wheel: Wheel = None,
     requirements: Requirements = Path("requirements/worker.txt"),
     revision: Revision = None,
+    without_isolation_proof: WithoutProof = False,
     region: Region = None,
     dry_run: DryRun = False,
     yes: YesFlag = False,
@@ -80,6 +89,7 @@ def bake(
         subnet_id=subnet,
         instance_profile=profile,
         keep=keep,
+        proves_isolation=not without_isolation_proof,
     )
     plan = plan_bake(order, cloud)
     if not agreed(plan, dry_run=dry_run, yes=yes, as_json=as_json):
@@ -87,13 +97,13 @@ def bake(
     reporter = VerbReporter(as_json=as_json)
     receipt = baking.apply(plan, cloud, reporter)
     reporter.flush()
+    _tell(receipt, slug, stage, as_json=as_json)
+
+
+def _tell(receipt: BakeReceipt, slug: str, stage: str, *, as_json: bool) -> None:
     if as_json:
         print_document(receipt)
         return
-    _tell(receipt, slug, stage)
-
-
-def _tell(receipt: BakeReceipt, slug: str, stage: str) -> None:
     print_record(
         [
             ("image", receipt.image_id),
@@ -101,6 +111,7 @@ def _tell(receipt: BakeReceipt, slug: str, stage: str) -> None:
             ("parameter", receipt.parameter),
             ("bundle", receipt.bundle_id),
             ("ComfyUI", receipt.comfyui_version),
+            ("kept from the role", "yes, proved" if receipt.is_isolation_proven else "not proved"),
             ("deleted", " ".join(receipt.deleted) or None),
         ]
     )

@@ -1,4 +1,4 @@
-"""`comfyfleet fleets activate, deactivate, coverage, history`: which bundle a fleet points to."""
+"""`comfyfleet fleets coverage, history`: which bundle a fleet points to, and whether it is enough."""
 
 from typing import Annotated
 
@@ -8,53 +8,11 @@ from comfyfleet import names
 from comfyfleet.cli.bundle_tables import name_of, show_needs
 from comfyfleet.cli.bundles import open_bundles
 from comfyfleet.cli.errors import ExitCode
-from comfyfleet.cli.options import JsonFlag, Limit, YesFlag, confirm
+from comfyfleet.cli.options import JsonFlag, Limit
 from comfyfleet.cli.output import print_json, print_record, print_table, say
-from comfyfleet.client.errors import Refused
-from comfyfleet.protocol.bundles import PointerView
 
 Stage = Annotated[str, typer.Option("--stage", help="Stage of the fleet.")]
 Slug = Annotated[str, typer.Argument(metavar="FLEET", help="Slug of the fleet.")]
-OneBundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="Its name (the newest), name@version, or id.")]
-
-
-def activate(
-    context: typer.Context,
-    slug: Slug,
-    bundle: OneBundle,
-    stage: Stage = names.LOCAL_STAGE,
-    yes: YesFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Point a fleet to a bundle. What its workflows need and the bundle lacks is told first; --yes accepts it."""
-    with open_bundles(context) as plane:
-        bundle_id = plane.bundle(bundle).bundle_id
-        try:
-            view = plane.activate(stage, slug, bundle_id)
-        except Refused as error:
-            if error.code != "coverage_incomplete":
-                raise
-            coverage = plane.coverage(stage, slug, bundle_id)
-            say(f"{name_of(coverage.bundle)} lacks what the workflows of {stage}/{slug} need:")
-            for line in coverage.lacking:
-                say(f"  {line}")
-            confirm("Activate it nevertheless?", yes=yes)
-            view = plane.activate(stage, slug, bundle_id, accept_missing=True)
-    _tell(view, as_json=as_json)
-
-
-def deactivate(
-    context: typer.Context,
-    slug: Slug,
-    stage: Stage = names.LOCAL_STAGE,
-    yes: YesFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Point a fleet to no bundle: machines that boot from now on install none."""
-    confirm(f"Take the active bundle from fleet {stage}/{slug}?", yes=yes)
-    with open_bundles(context) as plane:
-        view = plane.activate(stage, slug, None)
-    _tell(view, as_json=as_json)
 
 
 def coverage(
@@ -99,15 +57,6 @@ def history(
         (line.at, line.bundle or "none", line.bundle_id, line.by, _accepted(line.accepted_missing)) for line in lines
     ]
     print_table(("AT", "BUNDLE", "ID", "BY", "ACCEPTED AS MISSING"), rows, empty="It never pointed to a bundle.")
-
-
-def _tell(view: PointerView, *, as_json: bool) -> None:
-    if as_json:
-        print_json(view)
-        return
-    verb = "now points" if view.changed else "pointed already"
-    target = "no bundle" if view.bundle is None else f"{name_of(view.bundle)} ({view.prefix})"
-    say(f"Fleet {view.fleet} {verb} to {target}.")
 
 
 def _accepted(lines: list[str]) -> str:

@@ -5,15 +5,27 @@ from typing import Annotated
 import typer
 
 from comfyfleet import names
-from comfyfleet.cli import fleet_bake, fleet_bundles, fleet_machines, fleet_names, fleet_pointer, fleet_roll, metrics
+from comfyfleet.cli import (
+    fleet_activation,
+    fleet_bake,
+    fleet_bundles,
+    fleet_machines,
+    fleet_names,
+    fleet_pointer,
+    fleet_roll,
+    fleet_workflows,
+    metrics,
+)
 from comfyfleet.cli.errors import UsageProblem
 from comfyfleet.cli.fleet_bundles import Slug, Stage
-from comfyfleet.cli.options import JsonFlag, YesFlag, confirm, examples
+from comfyfleet.cli.options import JsonFlag, examples
 from comfyfleet.cli.output import print_json, print_table, say
 from comfyfleet.cli.requests import make
 from comfyfleet.cli.session import open_plane
+from comfyfleet.cli.verbs import DryRun, agreed
 from comfyfleet.client.api import ControlPlane
-from comfyfleet.protocol.api import FleetView, NewFleet
+from comfyfleet.ops.tools import Plan
+from comfyfleet.protocol.api import NewFleet
 
 app = typer.Typer(no_args_is_help=True, help="Fleets of machines, their workflows and their bundle (administrators).")
 
@@ -22,8 +34,14 @@ app.command(
     epilog=examples(
         "comfyfleet fleets activate gpu-default sdxl", "comfyfleet fleets activate gpu-default sdxl@3 --yes"
     ),
-)(fleet_bundles.activate)
-app.command("deactivate")(fleet_bundles.deactivate)
+)(fleet_activation.activate)
+app.command(
+    "assign",
+    epilog=examples(
+        "comfyfleet fleets assign gpu-default my-flow --keep", "comfyfleet fleets assign gpu a b --dry-run"
+    ),
+)(fleet_workflows.assign)
+app.command("deactivate")(fleet_activation.deactivate)
 app.command("coverage", epilog=examples("comfyfleet fleets coverage gpu-default --bundle sdxl"))(fleet_bundles.coverage)
 app.command("pointer")(fleet_pointer.pointer)
 app.command("mend-pointer")(fleet_pointer.mend_pointer)
@@ -64,11 +82,15 @@ def create_fleet(
     slug: Slug,
     stage: Stage = names.LOCAL_STAGE,
     name: Annotated[str, typer.Option(help="Its name for people.")] = "",
+    dry_run: DryRun = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a fleet."""
+    """Make a fleet. Nobody feels it until workflows are assigned to it, so nothing is asked."""
     fleet = make(NewFleet, slug=slug, stage=stage, name=name)
     with open_plane(context) as plane:
+        if dry_run:
+            agreed(_creation(plane, fleet), dry_run=True, yes=True, as_json=as_json)
+            return
         view = plane.create_fleet(fleet)
     if as_json:
         print_json(view)
@@ -76,34 +98,10 @@ def create_fleet(
         say(f"Fleet '{view.slug}' of stage '{view.stage}' was made.")
 
 
-@app.command("assign", epilog=examples("comfyfleet fleets assign gpu-default my-flow --keep"))
-def assign(
-    context: typer.Context,
-    slug: Slug,
-    workflows: Annotated[list[str], typer.Argument(help="Slugs of all workflows that it shall serve.")],
-    stage: Stage = names.LOCAL_STAGE,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep those that it serves already.")] = False,
-    yes: YesFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Say which workflows a fleet serves. What is not named is taken from it, unless --keep is given."""
-    with open_plane(context) as plane:
-        served = _fleet(plane, stage, slug).workflows
-        wanted = list(dict.fromkeys([*served, *workflows] if keep else workflows))
-        lost = [workflow for workflow in served if workflow not in wanted]
-        if lost:
-            confirm(f"Take {', '.join(lost)} from the fleet '{slug}'?", yes=yes)
-        view = plane.assign_workflows(stage, slug, wanted)
-    if as_json:
-        print_json(view)
-    else:
-        say(f"Fleet '{view.slug}' serves: {', '.join(view.workflows)}.")
-
-
-def _fleet(plane: ControlPlane, stage: str, slug: str) -> FleetView:
-    fleets = plane.fleets()
-    for fleet in fleets:
-        if (fleet.stage, fleet.slug) == (stage, slug):
-            return fleet
-    known = ", ".join(f"{fleet.slug} ({fleet.stage})" for fleet in fleets) or "none"
-    raise UsageProblem(f"There is no fleet '{slug}' of stage '{stage}'.", hint=f"The fleets are: {known}.")
+def _creation(plane: ControlPlane, fleet: NewFleet) -> Plan:
+    """Return what would be made; raise `UsageProblem` for a fleet that there is."""
+    if any((one.stage, one.slug) == (fleet.stage, fleet.slug) for one in plane.fleets()):
+        raise UsageProblem(f"There is a fleet '{fleet.slug}' of stage '{fleet.stage}' already.")
+    group = names.group_name(fleet.stage, fleet.slug)
+    steps = [f"Make it in the database. Its machines are those of the group {group}, which stacks make"]
+    return Plan(title=f"Make the fleet {fleet.stage}/{fleet.slug}", steps=tuple(steps))

@@ -26,6 +26,7 @@ EXIT_CODE_OF: Final = MappingProxyType(
         "service_failed": 9,
         "parameter_missing": 10,
         "pointer_invalid": 10,
+        "secret_not_set": 10,
         "secret_refused": 10,
     }
 )

@@ -60,7 +60,7 @@ def attention(
 
 
 def _show(series: FleetSeries) -> None:
-    headers = ("FROM", "QUEUED", "OLDEST", "WORKERS", "CAPACITY", "COMPLETED", "FAILED", "MEDIAN", "95 %")
+    headers = ("FROM", "QUEUED", "OLDEST", "WORKERS", "CAPACITY", "WANTED", "COMPLETED", "FAILED", "MEDIAN", "95 %")
     print_table(headers, map(_row, series.points), empty="")
     completed, failed = (sum(getattr(point, name) for point in series.points) for name in ("completed", "failed"))
     say(
@@ -76,6 +76,7 @@ def _row(point: FleetPoint) -> tuple[object, ...]:
         span_text(point.oldest_seconds),
         number_text(point.workers),
         number_text(point.capacity),
+        number_text(point.desired),
         point.completed,
         point.failed,
         span_text(point.median_seconds),

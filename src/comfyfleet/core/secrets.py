@@ -20,6 +20,12 @@ class SecretRefused(Invalid):
     code = "secret_refused"
 
 
+class SecretNotSet(SecretRefused):
+    """A configured secret still is what the template puts there until an operator sets it."""
+
+    code = "secret_not_set"
+
+
 class FleetSecretWrong(Forbidden):
     """The fleet secret of a registration is not ours."""
 
@@ -42,9 +48,9 @@ def same_secret(left: str, right: str) -> bool:
 
 
 def check_secret(name: str, value: str) -> str:
-    """Return a configured secret; raise `SecretRefused` for a placeholder or a short one."""
+    """Return a configured secret; raise `SecretRefused` for a short one, `SecretNotSet` for a placeholder."""
     if value == names.SECRET_PLACEHOLDER:
-        raise SecretRefused(
+        raise SecretNotSet(
             f"{name} still is the placeholder of the template.", hint="Set it to `openssl rand -hex 32`."
         )
     if len(value) < MIN_SECRET_LENGTH:

@@ -24,6 +24,11 @@ def check_image_id(text: str) -> str:
     return _matching(_IMAGE, text, "machine image", "It looks like ami-0123456789abcdef0.")
 
 
+def is_image_id(text: str) -> bool:
+    """Tell whether a text has the form of a machine image's id."""
+    return _IMAGE.fullmatch(text) is not None
+
+
 def check_bucket(text: str) -> str:
     """Return the name of a bucket; raise `TargetInvalid` unless it is one."""
     return _matching(_BUCKET, text, "bucket", "Use 3 to 63 small letters, digits, dots and hyphens.")

@@ -12,7 +12,8 @@ class FleetPoint(BaseModel):
     """A fleet in one step of time, from `at` on.
 
     From samples, null where none was taken: jobs `queued` and `processing`, `workers` and their `capacity` on average,
-    and the longest that a queued job had waited. From jobs that ended in this step: how many, and the median and the
+    and the longest that a queued job had waited. `desired` is how many machines the fleet's group was told to have, on
+    average, null where nothing tells it. From jobs that ended in this step: how many, and the median and the
     95th percentile of the seconds that completed ones took.
     """
 
@@ -22,6 +23,7 @@ class FleetPoint(BaseModel):
     oldest_seconds: float | None
     workers: float | None
     capacity: float | None
+    desired: float | None = None
     completed: int
     failed: int
     median_seconds: float | None

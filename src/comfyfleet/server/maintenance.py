@@ -16,6 +16,7 @@ from comfyfleet.server.fleets.pointers import write_pointers
 from comfyfleet.server.jobs import leases
 from comfyfleet.server.metrics.publishing import publish_samples
 from comfyfleet.server.metrics.sampling import take_samples
+from comfyfleet.server.metrics.wanted import note_wanted
 from comfyfleet.server.operations import service as operations
 from comfyfleet.server.uploads import parted
 from comfyfleet.server.wiring import Wiring
@@ -70,6 +71,7 @@ async def tell_forever(wiring: Wiring) -> None:
 
 
 async def tell_once(wiring: Wiring) -> None:
-    """Write the pointers that changed, and tell the samples that were taken since."""
+    """Write the pointers that changed, tell the samples taken since, and hear how many machines are wanted."""
     await write_pointers(wiring)
     await publish_samples(wiring)
+    await note_wanted(wiring)

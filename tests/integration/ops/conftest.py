@@ -57,8 +57,18 @@ def site(aws: str, stage: str, tmp_path: Path) -> Site:
     bucket = names.models_bucket("123456789012", stage)
     location = {"LocationConstraint": "eu-central-1"}
     boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
+    # as the stack has it: the image is looked up in the fleet's parameter, unless a launch names another one
+    looked_up = {"InstanceType": TYPE, "ImageId": f"resolve:ssm:{names.image_parameter(stage, FLEET)}"}
     boto3.client("ec2").create_launch_template(
-        LaunchTemplateName=names.launch_template_name(stage, FLEET), LaunchTemplateData={"InstanceType": TYPE}
+        LaunchTemplateName=names.launch_template_name(stage, FLEET), LaunchTemplateData=looked_up
+    )
+    boto3.client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName=names.group_name(stage, FLEET),
+        LaunchTemplate={"LaunchTemplateName": names.launch_template_name(stage, FLEET), "Version": "$Latest"},
+        MinSize=0,
+        MaxSize=2,
+        DesiredCapacity=0,
+        VPCZoneIdentifier=boto3.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"],
     )
     cloud.parameters.put(names.image_parameter(stage, FLEET), image_id, kind=ParameterKind.IMAGE)
     cloud.parameters.put(names.models_bucket_parameter(stage), bucket)

@@ -53,6 +53,7 @@ def order(site: Site, tmp_path: Path) -> BakeOrder:
         base=site.image_id,
         instance_types=(TYPE,),
         keep=1,
+        proves_isolation=False,
     )
 
 

@@ -1,6 +1,7 @@
 """How fleets stood over time."""
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,12 @@ from tests.support.control_plane import ControlPlane, TenantAccess
 from tests.support.operator import OperatorAccess
 from tests.support.simple_worker import SimpleWorker, lease_of
 
+from comfyfleet import names
+from comfyfleet.cloud.aws.errors import AwsUnavailable
+from comfyfleet.cloud.fleet_ports import Group
+from comfyfleet.server.maintenance import tell_once
 from comfyfleet.server.metrics.sampling import take_samples
+from comfyfleet.server.metrics.wanted import note_wanted
 from comfyfleet.server.models import FleetSample
 
 PATH = "/metrics/fleets/local/gpu-default"
@@ -46,6 +52,63 @@ async def test_maintenance_writes_down_how_a_fleet_stands(
     assert (sample.queued, sample.processing, sample.workers, sample.capacity) == (2, 1, 1, 1)
     assert sample.oldest_seconds >= 42
     assert sample.desired is None
+
+
+@dataclass
+class Groups:
+    """The fleet's group in a cloud that may be away; see the port `Groups`."""
+
+    wanted: int | None = 3
+    is_away: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    def find(self, name: str) -> Group | None:
+        self.asked.append(name)
+        if self.is_away:
+            raise AwsUnavailable("AWS does not answer.")
+        return None if self.wanted is None else Group(name, 0, 4, self.wanted, ())
+
+
+@pytest.fixture
+def groups(control_plane: ControlPlane) -> Groups:
+    """Put the control plane into a cloud."""
+    groups = Groups()
+    control_plane.wiring.groups = groups  # type: ignore[assignment]  # one method of the port is asked for
+    return groups
+
+
+async def test_in_a_cloud_a_sample_says_how_many_machines_were_wanted(
+    operator: OperatorAccess, control_plane: ControlPlane, groups: Groups
+) -> None:
+    await tell_once(control_plane.wiring)
+    control_plane.clock.forward(seconds=11)
+    groups.wanted = 1
+    await control_plane.look_after()
+    await tell_once(control_plane.wiring)
+    assert [one.desired for one in await samples(control_plane)] == [3, 1]
+    assert groups.asked == [names.group_name("local", "gpu-default")] * 2
+    points = (await operator.get(PATH, range="1h", points=1))["points"]
+    told = {point["desired"] for point in points} - {None}
+    assert told in ({2.0}, {3.0, 1.0}), "an average, or one of each hour"
+    await tell_once(control_plane.wiring)
+    assert len(groups.asked) == 2, "what is known is not asked for"
+
+
+async def test_a_fleet_without_a_group_and_a_cloud_that_is_away_leave_the_sample_as_it_is(
+    control_plane: ControlPlane, groups: Groups
+) -> None:
+    groups.is_away = True
+    await tell_once(control_plane.wiring)
+    groups.is_away, groups.wanted = False, None
+    await tell_once(control_plane.wiring)
+    [sample] = await samples(control_plane)
+    assert (sample.desired, sample.published_at is not None) == (None, True)
+
+
+async def test_of_an_old_sample_nothing_is_asked(control_plane: ControlPlane, groups: Groups) -> None:
+    control_plane.clock.forward(minutes=1)
+    assert await note_wanted(control_plane.wiring) == 0
+    assert groups.asked == []
 
 
 async def test_a_fleet_is_sampled_every_ten_seconds_and_not_more_often(control_plane: ControlPlane) -> None:

@@ -10,15 +10,15 @@ from lab.lab import Lab
 from lab.runbook.site import serving, settings_of
 from pydantic import SecretStr
 from tests.lab.breaks.disk import broken_disk, good_disk
-from tests.lab.breaks.stage import GROUP, STAGE, make_group, make_store
+from tests.lab.breaks.stage import GROUP, STAGE, make_group, make_store, task_of
 from tests.lab.breaks.world import Plane, World
 
 from comfyfleet import names
-from comfyfleet.cli.cloud import aws_cloud
 from comfyfleet.client.connection import Connection
 from comfyfleet.cloud.local.network import free_port
 from comfyfleet.cloud.local.postgres import EmbeddedPostgres
 from comfyfleet.ops.tools import Cloud
+from comfyfleet.ops.wiring import aws_cloud
 
 SPEED: Final = 10
 _QUICK: Final = {
@@ -44,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for name, value in lab.environment().items():
             patch.setenv(name, value)
         make_store(lab)
-        settings = {**settings_of(lab, STAGE, postgres.url, folder), **_QUICK}
+        settings = {**settings_of(lab, task_of(lab), postgres.url, folder), **_QUICK}
         with (
             serving(settings, port, folder) as site,
             Plane(Connection(url=site.url, api_key=SecretStr(site.key))) as plane,

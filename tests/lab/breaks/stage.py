@@ -5,7 +5,9 @@ import json
 import secrets
 from typing import Final
 
+from lab.deploy.tasks import Task
 from lab.lab import Lab
+from lab.runbook.site import DATABASE_PIECES
 from tests.lab.breaks.disk import MACHINE
 
 from comfyfleet import names
@@ -40,6 +42,22 @@ def make_store(lab: Lab) -> None:
     }
     for name, value in values.items():
         lab.client("ssm").put_parameter(Name=name, Value=value, Type="String")
+
+
+def task_of(lab: Lab) -> Task:
+    """Return what the compute stack gives the control plane, but for a database."""
+    given = {
+        "STAGE": STAGE,
+        "CLOUD": "aws",
+        "WORKER_IDENTITY_CHECK": "group",
+        "AWS_ACCOUNT_ID": lab.account,
+        "AWS_BUCKET": names.media_bucket(lab.account, STAGE),
+        "COMFYUI_MODELS_BUCKET": MODELS_BUCKET,
+        "COMFYUI_LOGS_BUCKET": names.logs_bucket(lab.account, STAGE),
+        "APP_KEY": lab.parameter(names.app_key_parameter(STAGE)),
+        "COMFYUI_FLEET_SECRET": lab.parameter(SECRET_PARAMETER),
+    }
+    return Task(("serve",), given, DATABASE_PIECES)
 
 
 def make_group(lab: Lab, cloud: Cloud, image_id: str, site_url: str) -> None:

@@ -23,7 +23,7 @@ from comfyfleet.ops.bake import bake
 from comfyfleet.ops.bake.package import build_package
 from comfyfleet.ops.bake.plan import BakeOrder, fleet_tags
 from comfyfleet.ops.bake.plan import plan as plan_bake
-from comfyfleet.ops.canary import PlaneProof
+from comfyfleet.ops.canary import PlaneBench, RenderProof
 from comfyfleet.ops.errors import StepFailed
 from comfyfleet.ops.roll import RollOrder, RollReceipt, apply, plan
 
@@ -55,7 +55,7 @@ def rolling(world: World, image_id: str, canary_seconds: int) -> Iterator[Rollin
     """Point the fleet to an image and roll it there; afterwards the roll has ended."""
     world.cloud.parameters.put(IMAGE_PARAMETER, image_id, kind=ParameterKind.IMAGE)
     order = RollOrder(STAGE, FLEET, canary_seconds=canary_seconds, warmup_seconds=10)
-    proof = PlaneProof(world.plane, world.cloud, f"{STAGE}/{FLEET}", SLUG, {"gate": OPEN})
+    proof = RenderProof(PlaneBench(world.plane), world.cloud, f"{STAGE}/{FLEET}", SLUG, {"gate": OPEN})
     made, running = plan(order, world.cloud), Rolling()
 
     def roll() -> None:

@@ -27,7 +27,6 @@ from comfyfleet.protocol.bundles import (
     NeededModel,
     NeededPackage,
     NewEntry,
-    PointerView,
     Where,
 )
 
@@ -81,12 +80,6 @@ def coverage(*lacking: str) -> CoverageView:
     models = [need("a.safetensors", Where.MISSING, url="https://example.org/a")] if lacking else []
     return CoverageView(
         fleet="local/gpu", bundle=REF, workflows=["flow"], models=models, packages=[], lacking=list(lacking)
-    )
-
-
-def pointer(*accepted: str) -> PointerView:
-    return PointerView(
-        fleet="local/gpu", bundle=REF, prefix=BUNDLE.prefix, changed=True, accepted_missing=list(accepted)
     )
 
 
@@ -228,37 +221,6 @@ def test_an_analysis_tells_where_each_thing_is(fleet: Fleet, fake_plane: "FakePl
     assert "FaceDetailer" in result.stdout
     assert fake_plane.received[0].json == {"document": {}, "fleet": "local/gpu"}
     assert fleet("workflows", "analyze", "flow.json", "--check").exit_code == 1
-
-
-def test_activation_tells_what_is_missing_and_asks(fleet: Fleet, fake_plane: "FakePlane") -> None:
-    fake_plane.says("GET", "/api/bundles/sdxl", BUNDLE)
-    path = "/api/fleets/local/gpu/bundle"
-    fake_plane.refuses("PUT", path, 409, "coverage_incomplete", "sdxl@3 lacks 1 things.", "Accept.")
-    fake_plane.says("GET", "/api/fleets/local/gpu/coverage", coverage("loras/a.safetensors: missing"))
-    refused = fleet("fleets", "activate", "gpu", "sdxl", typed="n\n")
-    assert refused.exit_code == 1
-    assert "loras/a.safetensors: missing" in refused.stderr
-    assert [request.json["accept_missing"] for request in fake_plane.of("PUT", path)] == [False]
-    fake_plane.says("PUT", path, pointer("loras/a.safetensors: missing"))
-    accepted = fleet("fleets", "activate", "gpu", "sdxl", "--yes")
-    assert accepted.exit_code == 0, accepted.output
-    assert "loras/a.safetensors: missing" in accepted.stderr
-    assert "Fleet local/gpu now points to sdxl@3" in accepted.stderr
-    assert fake_plane.of("PUT", path)[-1].json == {"bundle": BUNDLE_ID, "accept_missing": True}
-
-
-def test_activation_of_a_whole_bundle_does_not_ask(fleet: Fleet, fake_plane: "FakePlane") -> None:
-    fake_plane.says("GET", "/api/bundles/sdxl", BUNDLE)
-    fake_plane.says("PUT", "/api/fleets/production/gpu/bundle", pointer())
-    assert fleet("fleets", "activate", "gpu", "sdxl", "--stage", "production").exit_code == 0
-
-
-def test_deactivation_asks(fleet: Fleet, fake_plane: "FakePlane") -> None:
-    none = PointerView(fleet="local/gpu", bundle=None, prefix=None, changed=True, accepted_missing=[])
-    fake_plane.says("PUT", "/api/fleets/local/gpu/bundle", none)
-    assert fleet("fleets", "deactivate", "gpu", typed="n\n").exit_code == 1
-    assert fake_plane.received == []
-    assert "to no bundle" in fleet("fleets", "deactivate", "gpu", "--yes").stderr
 
 
 def test_coverage_ends_with_1_when_that_is_asked_for(fleet: Fleet, fake_plane: "FakePlane") -> None:

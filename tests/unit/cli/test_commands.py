@@ -14,7 +14,6 @@ from comfyfleet.core.properties import PropertyType
 from comfyfleet.core.roles import Role
 from comfyfleet.protocol.api import (
     BalanceView,
-    FleetView,
     JobEventView,
     KeyView,
     LedgerEntryView,
@@ -200,18 +199,6 @@ def test_workflows_are_listed_and_shown(fleet: Fleet, fake_plane: "FakePlane") -
     fake_plane.says("GET", "/api/workflows/flow", WORKFLOW)
     assert "flow" in fleet("workflows", "list").stdout
     assert "node 4 font_size" in fleet("workflows", "show", "flow").stdout
-
-
-def test_a_fleet_loses_workflows_only_when_that_is_confirmed(fleet: Fleet, fake_plane: "FakePlane") -> None:
-    view = FleetView(slug="gpu", stage="local", name="", workflows=["a", "b"], queue_depth=0)
-    fake_plane.says("GET", "/api/fleets", [view])
-    fake_plane.says("PUT", "/api/fleets/local/gpu/workflows", view)
-    assert fleet("fleets", "assign", "gpu", "c", typed="n\n").exit_code == 1
-    assert fleet("fleets", "assign", "gpu", "c", "--keep").exit_code == 0
-    assert fleet("fleets", "assign", "gpu", "c", "--yes").exit_code == 0
-    puts = [request.json["workflows"] for request in fake_plane.received if request.method == "PUT"]
-    assert puts == [["a", "b", "c"], ["c"]]
-    assert fleet("fleets", "assign", "other", "c").exit_code == 2
 
 
 def test_tenants_get_credits_and_people(fleet: Fleet, fake_plane: "FakePlane") -> None:

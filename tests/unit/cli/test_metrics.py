@@ -22,6 +22,7 @@ BUSY = FleetPoint(
     oldest_seconds=75,
     workers=2,
     capacity=4,
+    desired=3,
     completed=40,
     failed=1,
     median_seconds=3.25,
@@ -48,8 +49,8 @@ def test_a_fleet_over_time_is_a_table_of_few_lines(fleet: Fleet, fake_plane: "Fa
     fake_plane.says("GET", "/api/metrics/fleets/local/gpu", series)
     result = fleet("fleets", "metrics", "gpu")
     _, empty, busy = result.stdout.splitlines()
-    assert empty.split()[2:] == ["-", "-", "-", "-", "0", "0", "-", "-"]
-    assert busy.split()[2:] == ["12.5", "1", "min", "15", "s", "2", "4", "40", "1", "3.2", "s", "8", "s"]
+    assert empty.split()[2:] == ["-", "-", "-", "-", "-", "0", "0", "-", "-"]
+    assert busy.split()[2:] == ["12.5", "1", "min", "15", "s", "2", "4", "3", "40", "1", "3.2", "s", "8", "s"]
     assert "In 1h: 40 jobs completed, 1 failed. One line is 5 min" in result.stderr
     assert fake_plane.received[0].query == {"range": "1h", "points": "12"}
     assert (

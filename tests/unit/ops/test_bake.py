@@ -29,6 +29,7 @@ FETCH = """for word in "$@"; do
   before=$word
 done
 [ "$target" = /dev/null ] && exit ${COMFYUI_CODE:-0}
+[ -n "$target" ] || exit 0
 cat "$PACKAGE"/* > "$target"
 """
 
@@ -106,6 +107,7 @@ def test_the_machine_is_installed_applied_tested_and_cleaned_in_turn(
         "bake: install ComfyUI and the worker",
         f"bake: apply bundle {BUNDLE}",
         "bake: start ComfyUI",
+        "bake: prove that ComfyUI is kept from the machine's role",
         "bake: verify the bundle",
         "bake: render one job",
         "bake: remove what is this machine's alone",
@@ -115,6 +117,26 @@ def test_the_machine_is_installed_applied_tested_and_cleaned_in_turn(
     assert f"applied bundles/{BUNDLE} of {BUCKET}" in reporter.text
     [disk] = (memory.commands.folder).iterdir()
     assert (disk / "opt/comfyui/.baked_bundle_id").read_text() == f"{BUNDLE}\n"
+
+
+def test_an_image_is_refused_of_a_machine_that_does_not_keep_comfyui_from_its_role(
+    memory: MemoryCloud, order: BakeOrder, reporter: Recorder
+) -> None:
+    memory.commands.programs["systemctl"] = "case $1 in start) exit 1 ;; show) echo 13 ;; esac"
+    with pytest.raises(StepFailed, match="ComfyUI reaches the metadata service"):
+        bake(memory, order, reporter)
+    assert is_untouched(memory)
+
+
+def test_on_simulated_machines_the_proof_is_left_out_and_that_is_told(
+    memory: MemoryCloud, order: BakeOrder, reporter: Recorder
+) -> None:
+    proved, left_out = (plan(replace(order, proves_isolation=one), memory.cloud) for one in (True, False))
+    assert (len(proved.warnings), len(left_out.warnings)) == (0, 1)
+    assert "not proved" in left_out.warnings[0]
+    receipt = apply(left_out, memory.cloud, reporter)
+    assert receipt.is_isolation_proven is False
+    assert not [one for one in memory.commands.comments() if "kept from" in one]
 
 
 def test_the_plan_says_what_will_be_and_launches_nothing(memory: MemoryCloud, order: BakeOrder) -> None:
@@ -128,6 +150,35 @@ def test_the_plan_says_what_will_be_and_launches_nothing(memory: MemoryCloud, or
     assert "shutdown -h +180" in made.machine.user_data
     assert memory.machines.launched == []
     assert memory.commands.sent == []
+
+
+def test_the_plan_of_a_first_bake_says_where_role_and_network_come_from(memory: MemoryCloud, order: BakeOrder) -> None:
+    memory.parameters.put(IMAGE_PARAMETER, memory.base_id, kind=ParameterKind.IMAGE)
+    text = "\n".join(plan(order, memory.cloud).steps)
+    assert "with the role and the network of lt-staging-gpu-default" in text
+    assert f"{IMAGE_PARAMETER}, which holds {memory.base_id} and is the base image: this is the first bake" in text
+    own = plan(replace(order, instance_profile="mine", subnet_id="subnet-9"), memory.cloud)
+    assert "with the instance profile mine" in "\n".join(own.steps)
+
+
+def test_a_fleet_without_a_stack_is_told_so_before_anything_is_launched(memory: MemoryCloud, order: BakeOrder) -> None:
+    memory.groups.exists = False
+    with pytest.raises(TargetInvalid, match=r"no group asg-staging-gpu-default.*Deploy the stacks"):
+        plan(order, memory.cloud)
+    assert plan(replace(order, instance_profile="mine"), memory.cloud).machine is not None
+
+
+@pytest.mark.parametrize("value", [None, names.SECRET_PLACEHOLDER, "ami-0123456789abcdef0"])
+def test_a_parameter_without_an_image_holds_the_base_image_before_the_template_is_looked_up(
+    memory: MemoryCloud, order: BakeOrder, reporter: Recorder, value: str | None
+) -> None:
+    memory.parameters.delete(IMAGE_PARAMETER)
+    if value is not None:
+        memory.parameters.put(IMAGE_PARAMETER, value, kind=ParameterKind.IMAGE)
+    memory.parameters.writes.clear()
+    assert f"Write {memory.base_id} to {IMAGE_PARAMETER}, which" in plan(order, memory.cloud).steps[0]
+    receipt = bake(memory, order, reporter)
+    assert memory.parameters.writes == [(IMAGE_PARAMETER, memory.base_id), (IMAGE_PARAMETER, receipt.image_id)]
 
 
 def test_the_newest_images_and_those_in_use_are_kept(memory: MemoryCloud, order: BakeOrder, reporter: Recorder) -> None:
@@ -236,6 +287,7 @@ def test_whatever_fails_the_machine_is_gone_and_the_parameter_untouched(
         "Install",
         "Apply",
         "Start",
+        "Prove",
         "Verify",
         "Render",
         "Remove",

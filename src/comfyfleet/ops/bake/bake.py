@@ -31,6 +31,7 @@ class BakeReceipt:
     parameter: str
     bundle_id: str
     comfyui_version: str
+    is_isolation_proven: bool
     deleted: tuple[str, ...]
 
 
@@ -39,16 +40,19 @@ def apply(plan: BakePlan, cloud: Cloud, reporter: Reporter) -> BakeReceipt:
 
     Raises:
         NoCapacity: None of the types can be had now.
-        StepFailed: A step failed on the machine, or the image did; the parameter is as it was.
+        StepFailed: A step failed on the machine, or the image did; the parameter is as it was, if it held an image.
         WaitTimedOut: Something did not come about in time; the same holds.
     """
     for instance_id in plan.leftovers:
         reporter.step(f"Ending {instance_id}, left by an earlier bake")
         cloud.machines.terminate(instance_id)
+    parameter = names.image_parameter(plan.stage, plan.fleet_slug, prefix=cloud.prefix)
+    if plan.is_parameter_empty and plan.machine is not None:
+        reporter.step(f"Writing the base image {plan.machine.image_id} to {parameter}")
+        cloud.parameters.put(parameter, plan.machine.image_id, kind=ParameterKind.IMAGE)
     with _machine(plan, cloud, reporter) as instance_id:
         version = _prove(plan, cloud, reporter, instance_id)
         image_id = _image(plan, cloud, reporter, instance_id, version)
-    parameter = names.image_parameter(plan.stage, plan.fleet_slug, prefix=cloud.prefix)
     before = cloud.parameters.get(parameter)
     reporter.step(f"Writing {image_id} to {parameter}")
     cloud.parameters.put(parameter, image_id, kind=ParameterKind.IMAGE)
@@ -59,6 +63,7 @@ def apply(plan: BakePlan, cloud: Cloud, reporter: Reporter) -> BakeReceipt:
         parameter=parameter,
         bundle_id=plan.bundle_id,
         comfyui_version=version,
+        is_isolation_proven=plan.proves_isolation,
         deleted=_delete_surplus(plan, cloud, reporter, before.value if before else None),
     )
 
@@ -89,6 +94,8 @@ def _prove(plan: BakePlan, cloud: Cloud, reporter: Reporter, instance_id: str) -
     do(scripts.install(_package_url(plan, cloud, package), package.sha256, package.wheel))
     do(scripts.apply_bundle(plan.models_bucket, plan.bundle_id))
     do(scripts.start_comfyui())
+    if plan.proves_isolation:
+        do(scripts.prove_isolation())
     do(scripts.verify())
     version = _version(do(scripts.render()))
     do(scripts.clean())

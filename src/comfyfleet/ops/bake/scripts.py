@@ -49,6 +49,19 @@ def start_comfyui() -> Stage:
     return Stage("start ComfyUI", f"systemctl restart {names.COMFYUI_SERVICE} || exit 1\n{await_comfyui()}", 600)
 
 
+def prove_isolation() -> Stage:
+    """Fail unless ComfyUI, as its unit runs it, is kept from the metadata service and from the worker's environment."""
+    values = {
+        "service": names.COMFYUI_SERVICE,
+        "install_root": names.INSTALL_ROOT,
+        "secret": names.WORKER_ENVIRONMENT,
+        "comfyui": names.COMFYUI_DEFAULT_URL,
+    }
+    given = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    proof = files("comfyfleet.ops.bake").joinpath("isolation_proof.sh").read_text()
+    return Stage("prove that ComfyUI is kept from the machine's role", given + proof, 120)
+
+
 def verify() -> Stage:
     """Read every file of the bundle again."""
     return Stage("verify the bundle", f"INSTALL_ROOT={names.INSTALL_ROOT} comfyfleet machine verify", 3600)

@@ -37,7 +37,7 @@ async def take_samples(session: AsyncSession, now: datetime, *, keep: timedelta)
                 oldest_seconds=max(0.0, (now - first.get(fleet_id, now)).total_seconds()),
                 workers=count,
                 capacity=capacity,
-                desired=None,
+                desired=None,  # only the cloud knows it, and it is asked elsewhere: see `wanted`
             )
         )
     await repository.insert(session, samples)

@@ -37,6 +37,7 @@ def _point(at: datetime, standing: Standing | None, ended: Ended) -> FleetPoint:
         oldest_seconds=_rounded(standing.oldest_seconds if standing else None),
         workers=_rounded(standing.workers if standing else None),
         capacity=_rounded(standing.capacity if standing else None),
+        desired=_rounded(standing.desired if standing else None),
         completed=ended.completed,
         failed=ended.failed,
         median_seconds=_rounded(ended.median_seconds),

@@ -22,6 +22,7 @@ class Standing:
     oldest_seconds: float
     workers: float
     capacity: float
+    desired: float | None
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,16 @@ async def standings(session: AsyncSession, fleet_id: int, steps: Steps) -> dict[
         func.max(FleetSample.oldest_seconds),
         func.avg(FleetSample.workers),
         func.avg(FleetSample.capacity),
+        func.avg(FleetSample.desired),
     ).where(FleetSample.fleet_id == fleet_id, FleetSample.at >= steps.first)
-    return {row[0]: Standing(*map(float, row[1:])) for row in await session.execute(query.group_by(begins))}
+    return {row[0]: _standing(*row[1:]) for row in await session.execute(query.group_by(begins))}
+
+
+def _standing(*figures: Any) -> Standing:
+    """Return averages as plain numbers, of which only the machines that were wanted may lack."""
+    queued, processing, oldest, workers, capacity = map(float, figures[:-1])
+    desired = None if figures[-1] is None else float(figures[-1])
+    return Standing(queued, processing, oldest, workers, capacity, desired)
 
 
 async def ended(session: AsyncSession, fleet_id: int, steps: Steps) -> dict[datetime, Ended]:
