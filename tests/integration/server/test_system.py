@@ -14,7 +14,7 @@ async def test_a_viewer_reads_version_settings_and_health(control_plane: Control
         ("Media storage", True),
         ("Models storage", True),
     ]
-    assert "revision 0006" in system["health"][0]["detail"]
+    assert "revision 0007" in system["health"][0]["detail"]
     assert FLEET_SECRET not in str(system)
 
 
