@@ -2,6 +2,7 @@
 
 ministack refuses a whole stack for one resource of a kind that it does not know. Those kinds are kept here as records
 with an id, and nothing else of them is there. A kind that is neither known to ministack nor named here is refused.
+The first resource of the kind FAILS_ONCE cannot be made, as if a quota were used up.
 """
 
 import importlib
@@ -32,7 +33,8 @@ def main() -> None:
     for kind, beginning in RECORDED.items():
         if kind in handlers:
             raise SystemExit(f"ministack knows {kind} now: take it from the list of records.")
-        handlers[kind] = {"create": _recording(beginning), "delete": lambda _id, _properties: None}
+        fails = [kind] if kind == os.environ.get("FAILS_ONCE") else []
+        handlers[kind] = {"create": _recording(beginning, fails), "delete": lambda _id, _properties: None}
     handlers[METRIC_MATH]["create"] = _recording_metric_math(handlers[METRIC_MATH]["create"])
     _publish(sys.argv[1:])
     del sys.argv[1:]
@@ -48,8 +50,10 @@ def _publish(parameters: list[str]) -> None:
         ssm._parameters[name] = {"Name": name, "Value": value, "Type": "String", "Version": 1}
 
 
-def _recording(beginning: str) -> Create:
+def _recording(beginning: str, fails: list[str]) -> Create:
     def create(_logical_id: str, _properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+        if fails:
+            raise ValueError(f"The maximum number of {fails.pop()} has been reached.")
         made = f"{beginning}-{secrets.token_hex(8)}"
         return made, {"AllocationId": made, "NatGatewayId": made, "Id": made}
 

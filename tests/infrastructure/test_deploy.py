@@ -23,6 +23,7 @@ from comfyfleet import names
 ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = ROOT / ".cache" / "cdk"
 STAGE, FLEET, BASE = "staging", names.DEFAULT_FLEET, "ami-0123456789abcdef0"
+OPTIONS: Final = ("--all", "--no-notices", "--require-approval", "never")
 STACKS: Final = tuple(names.stack_name(STAGE, stack) for stack in ("data", "compute", "gpu"))
 
 
@@ -33,14 +34,14 @@ class Account:
     endpoint: str
     folder: Path
     tools: Path
-    said: list[str] = field(default_factory=list)
+    left_by_failure: list[str] = field(default_factory=list)
 
     def client(self, service: str) -> Any:
         """Return a client of the account's owner."""
         return boto3.session.Session(ACCOUNT, "test", region_name=REGION).client(service, endpoint_url=self.endpoint)
 
-    def cdk(self, *words: str, where: Path) -> str:
-        """Run the CDK's command line; return what it said."""
+    def cdk(self, *words: str, where: Path, is_to_fail: bool = False) -> str:
+        """Run the CDK's command line to its end, good or bad; return what it said."""
         files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
         keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
         quiet = dict.fromkeys(("CI", "CDK_DISABLE_CLI_TELEMETRY", "CDK_DISABLE_VERSION_CHECK"), "true")
@@ -54,14 +55,22 @@ class Account:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout
+        assert (done.returncode != 0) == is_to_fail, done.stdout
         return done.stdout
 
-    def deploy(self, version: str) -> str:
+    def deploy(self, *, is_to_fail: bool = False) -> str:
         """Deploy all stacks, as the guide says, with an image that is in a registry; return what was said."""
-        context = ("--context", f"stage={STAGE}", "--context", f"image=registry.example/comfyfleet:{version}")
-        options = ("--all", "--no-notices", "--require-approval", "never", "--output", str(self.folder / "cdk.out"))
-        return self.cdk("deploy", *context, *options, where=ROOT / "infrastructure")
+        context = ("--context", f"stage={STAGE}", "--context", "image=registry.example/comfyfleet:1")
+        where = ("--output", str(self.folder / "cdk.out"))
+        return self.cdk("deploy", *context, *where, *OPTIONS, where=ROOT / "infrastructure", is_to_fail=is_to_fail)
+
+    def deploy_again(self) -> str:
+        """Deploy what was written by the last deploy, though nothing changed."""
+        return self.cdk("deploy", "--app", str(self.folder / "cdk.out"), "--force", *OPTIONS, where=self.folder)
+
+    def left(self) -> list[str]:
+        """Return the buckets of the stage that there are."""
+        return [one["Name"] for one in self.client("s3").list_buckets()["Buckets"] if one["Name"].startswith("bp-")]
 
 
 def lacks(words: str) -> None:
@@ -88,14 +97,21 @@ def tools() -> Path:
 
 @pytest.fixture(scope="module")
 def account(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """An account in which all stacks were deployed once."""
+    """An account in which all stacks were deployed, at the second try: at the first a quota was used up."""
     folder = tmp_path_factory.mktemp("account")
-    settings = {"MINISTACK_ACCOUNT_ID": ACCOUNT, "MINISTACK_REGION": REGION}
+    settings = {
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "FAILS_ONCE": "AWS::EC2::NatGateway",
+    }
     program = ("python", Path(__file__).with_name("cloudformation.py"), f"{names.BASE_IMAGE_PARAMETER}={BASE}")
     with ministack(folder, settings, program) as endpoint:
         account = Account(endpoint, folder, tools)
         account.cdk("bootstrap", "--no-notices", f"aws://{ACCOUNT}/{REGION}", where=folder)
-        account.said.append(account.deploy("1"))
+        said = account.deploy(is_to_fail=True)
+        assert "maximum number of AWS::EC2::NatGateway" in said, said
+        account.left_by_failure.extend(account.left())
+        account.deploy_again()
         yield account
 
 
@@ -110,8 +126,13 @@ def test_all_three_stacks_are_deployed(account: Account) -> None:
     )
 
 
+def test_a_first_deploy_that_fails_leaves_nothing_that_the_next_one_would_stumble_over(account: Account) -> None:
+    assert account.left_by_failure == []
+    assert len(account.left()) == 3
+
+
 def test_a_deploy_leaves_nothing_in_the_checkout(account: Account) -> None:
-    assert account.said
+    assert account.left()
     assert not (ROOT / "infrastructure" / "cdk.context.json").exists()
 
 
@@ -184,6 +205,5 @@ def test_a_later_deploy_leaves_what_operators_and_bakes_have_set(account: Accoun
     ssm = account.client("ssm")
     for name, value in kept.items():
         ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
-    said = account.deploy("2")
-    assert "bp-staging-data (no changes)" in said
+    account.deploy_again()
     assert {name: parameter(account, name) for name in kept} == kept
