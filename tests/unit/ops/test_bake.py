@@ -174,7 +174,7 @@ def test_a_parameter_without_an_image_holds_the_base_image_before_the_template_i
 ) -> None:
     memory.parameters.delete(IMAGE_PARAMETER)
     if value is not None:
-        memory.parameters.put(IMAGE_PARAMETER, value, kind=ParameterKind.IMAGE)
+        memory.parameters.put(IMAGE_PARAMETER, value)
     memory.parameters.writes.clear()
     assert f"Write {memory.base_id} to {IMAGE_PARAMETER}, which" in plan(order, memory.cloud).steps[0]
     receipt = bake(memory, order, reporter)
