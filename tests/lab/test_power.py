@@ -30,8 +30,10 @@ PROGRAM = """\
 #!/bin/sh
 echo start >>/opt/starts
 trap 'echo end >>/opt/starts; exit 0' TERM
-sleep 600 &
-wait
+while :; do
+    sleep 600 &
+    wait
+done
 """
 USER_DATA = (
     "#!/bin/sh\necho told >>/opt/told\ntouch /run/volatile\nsystemctl enable counting\nsystemctl start counting\n"

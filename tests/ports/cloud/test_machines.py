@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from lab.lab import Lab
 from lab.machines import processes_of
+from tests.lab.test_machines import until
 from tests.ports.cloud.sites import LAB, MEMORY, MOTO, Site, on
 from tests.support.clouds.fleet import MemoryCloud
 
@@ -103,8 +104,8 @@ def test_what_a_machine_is_told_stands_above_its_template_and_runs_there(
     assert machine.instance_type == "g6.xlarge"
     assert machine.public_address is not None
     root = lab.machines.running[machine.instance_id].root
-    site.until((root / "told").exists)
-    assert [process for process in processes_of(root) if process.name() == "sleep"]
+    until((root / "told").exists, "the word of the user data")
+    assert processes_of(root)
     site.cloud.machines.terminate(machine.instance_id)
     assert processes_of(root) == []
 
