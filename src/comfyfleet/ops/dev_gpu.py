@@ -181,19 +181,21 @@ def find_dev_node(cloud: Cloud, instance_id: str) -> DevNode:
     return _node(_dev_machine(running_machine(cloud, check_instance_id(instance_id))))
 
 
-def plan_stop(instance_id: str, cloud: Cloud, *, keeps_disk: bool = False) -> StopPlan:
-    """Return how a dev node will be ended; raise `TargetInvalid` for a machine that is none."""
+def plan_stop(instance_id: str, cloud: Cloud, *, keeps_disk: bool = False, fleet: str | None = None) -> StopPlan:
+    """Return how a dev node will be ended; raise `TargetInvalid` for a machine that is none, or of another fleet."""
     machine = cloud.machines.find(check_instance_id(instance_id))
     if machine is None or machine.state is MachineState.TERMINATED:
         raise TargetInvalid(f"There is no dev node {instance_id}.", hint="See comfyfleet devnode list.")
-    _dev_machine(machine)
+    node = _node(_dev_machine(machine))
+    if fleet is not None and node.fleet != fleet:
+        raise TargetInvalid(f"{instance_id} is a dev node of {node.fleet}.", hint="Go to that fleet.")
     gate_id = None if keeps_disk else machine.tags.get(names.GATE_TAG)
     verb = "Stop" if keeps_disk else "End"
     steps = [f"{verb} {instance_id}" + ("; its disk stays and costs" if keeps_disk else ", with its disk")]
     if gate_id:
         steps.append(f"Remove its security group {gate_id}")
     return StopPlan(
-        title=f"{verb} the dev node {instance_id} of {machine.tags.get(names.OWNER_TAG, 'nobody')}",
+        title=f"{verb} the dev node {instance_id} of {node.owner or 'nobody'}",
         steps=tuple(steps),
         instance_id=instance_id,
         gate_id=gate_id,

@@ -45,6 +45,13 @@ def test_a_node_is_the_fleets_image_with_a_name_on_it_and_an_end(memory: MemoryC
     assert "ada has" in plan(ORDER, memory.cloud).warnings[0]
 
 
+def test_a_node_is_ended_from_its_own_fleet(memory: MemoryCloud, reporter: Recorder) -> None:
+    node = apply(plan(ORDER, memory.cloud), memory.cloud, reporter)
+    assert plan_stop(node.instance_id, memory.cloud, fleet=LABEL).instance_id == node.instance_id
+    with pytest.raises(TargetInvalid, match="is a dev node of staging/gpu-default"):
+        plan_stop(node.instance_id, memory.cloud, fleet="staging/another")
+
+
 def test_an_address_that_is_let_in_has_a_gate_of_its_own(memory: MemoryCloud, reporter: Recorder) -> None:
     made = plan(order(cidr="203.0.113.7/32"), memory.cloud)
     assert not made.needs_consent

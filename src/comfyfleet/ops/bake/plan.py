@@ -180,6 +180,8 @@ def _base_image(cloud: Cloud, base: str) -> str:
     parameter = cloud.parameters.get(base)
     if parameter is None:
         raise ImageUnknown(f"There is no parameter {base}.", hint="Name a base image: --base ami-…")
+    if not is_image_id(parameter.value):  # whose value is not shown, for it may be a secret
+        raise ImageUnknown(f"The parameter {base} holds no machine image.", hint="Name a base image: --base ami-…")
     return existing_image(cloud, parameter.value)
 
 

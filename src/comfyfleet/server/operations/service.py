@@ -143,6 +143,6 @@ async def give_up_silent(session: AsyncSession, now: datetime) -> int:
     return len(silent)
 
 
-async def is_begun(session: AsyncSession, token: UUID) -> bool:
-    """Tell whether a plan was begun before."""
-    return await repository.by_token(session, token) is not None
+async def begun_with(session: AsyncSession, token: UUID) -> Operation | None:
+    """Return the operation of a plan that was begun before."""
+    return await repository.by_token(session, token)

@@ -1,7 +1,6 @@
 """Where pages hand in verbs: planned for them, begun once, and looked after until this process ends."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -23,8 +22,6 @@ from comfyfleet.web.operating.bench import OwnBench
 from comfyfleet.web.operating.forms import VerbForm
 from comfyfleet.web.operating.run import Run
 from comfyfleet.web.operating.verbs import Place, Prepared, Verb
-
-log = logging.getLogger(__name__)
 
 _GRACE_SECONDS: Final = 20
 
@@ -72,10 +69,14 @@ class Desk:
             Invalid: Its test could not be run.
             OperationRunning: Something runs that must not run beside it.
         """
+        async with self._wiring.sessions.begin() as session:
+            begun = await service.begun_with(session, token)
+        if begun is not None:
+            return begun
         prepared, cloud = await self._prepare(verb, form, fleet, operator)
         if prepared.missing is not None:
             raise prepared.missing
-        if prepared.digest != digest and not await self._is_begun(token):
+        if prepared.digest != digest:
             raise PlanChanged("Something has changed since this plan was shown.", hint="Look at the plan again.")
         if prepared.test is not None:
             workflow, values = prepared.test
@@ -135,10 +136,6 @@ class Desk:
         task = asyncio.create_task(run.follow(), name=f"operation {operation.id}")
         self._runs[operation.id] = (run, task)
         task.add_done_callback(lambda _: self._runs.pop(operation.id, None))
-
-    async def _is_begun(self, token: UUID) -> bool:
-        async with self._wiring.sessions.begin() as session:
-            return await service.is_begun(session, token)
 
 
 def _packages(folder: Path) -> Callable[[], Package]:

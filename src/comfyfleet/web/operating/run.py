@@ -34,7 +34,7 @@ class _End:
 
 
 class Run:
-    """Carries out a prepared verb. `end` is how it ended, once it has."""
+    """Carries out a prepared verb; `stop` ends it early."""
 
     def __init__(self, wiring: Wiring, operation: Operation, prepared: Prepared, cloud: Cloud, bench: Bench) -> None:
         self._wiring = wiring
@@ -60,9 +60,7 @@ class Run:
         while not self._over.is_set():
             await self._wait()
             said = await self._tell(said + self._log.take())
-        while not await self._write_end(said + self._log.take()):
-            said = []
-            await asyncio.sleep(_TELL_SECONDS)
+        await self._write_end(said + self._log.take())
 
     async def abandon(self) -> None:
         """Note that it is left to itself, since this process ends."""
@@ -108,13 +106,16 @@ class Run:
             self.stop.ask()
         return []
 
-    async def _write_end(self, said: list[service.NewLine]) -> bool:
+    async def _write_end(self, said: list[service.NewLine]) -> None:
+        """Write down the end, however long the database is away."""
         end = self._end or _End(OperationStatus.FAILED, "It ended without a word.", {})
-        try:
-            async with self._wiring.sessions.begin() as session:
-                await service.tell(session, self._id, said, self._wiring.clock())
-                await service.end(session, self._id, end.status, end.words, end.receipt, self._wiring.clock())
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("the end of operation %d is not written down yet: %s", self._id, error)
-            return False
-        return True
+        while True:
+            try:
+                async with self._wiring.sessions.begin() as session:
+                    await service.tell(session, self._id, said, self._wiring.clock())
+                    await service.end(session, self._id, end.status, end.words, end.receipt, self._wiring.clock())
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("the end of operation %d is not written down yet: %s", self._id, error)
+                await asyncio.sleep(_TELL_SECONDS)
+            else:
+                return

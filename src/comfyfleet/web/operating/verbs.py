@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from comfyfleet.core.errors import FleetError, Invalid
 from comfyfleet.core.operations import OperationKind
@@ -22,8 +22,6 @@ from comfyfleet.ops.roll import RollOrder
 from comfyfleet.ops.tools import Cloud, Plan, Reporter, document
 from comfyfleet.web.operating import commands
 from comfyfleet.web.operating.forms import ApplyForm, BakeForm, LaunchForm, RollForm, StopForm, VerbForm, words_of
-
-Form = TypeVar("Form", bound=VerbForm)
 
 
 class ConsentMissing(Invalid):
@@ -120,7 +118,7 @@ def prepare_launch(form: LaunchForm, place: Place) -> Prepared:
 
 def prepare_stop(form: StopForm, place: Place) -> Prepared:
     """Plan the end of a dev node of this fleet."""
-    plan = dev_gpu.plan_stop(form.instance_id, place.cloud, keeps_disk=form.keeps_disk)
+    plan = dev_gpu.plan_stop(form.instance_id, place.cloud, keeps_disk=form.keeps_disk, fleet=place.label)
 
     def run(cloud: Cloud, reporter: Reporter, _bench: Bench) -> Outcome:
         receipt = dev_gpu.apply_stop(plan, cloud, reporter)

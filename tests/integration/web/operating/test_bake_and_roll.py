@@ -90,6 +90,13 @@ async def test_a_bake_whose_comfyui_does_not_start_says_so_and_leaves_nothing(
     assert memory.alive(names.BAKE_ROLE) == []
 
 
+async def test_a_parameter_that_holds_no_image_is_not_shown(clicks: Clicks, memory: MemoryCloud) -> None:
+    memory.parameters.put("/bp/staging/fleet-secret", "the-secret-of-the-fleet")
+    text, form = await clicks.plan("bake", status=404, bundle=BUNDLE, base="/bp/staging/fleet-secret")
+    assert "The parameter /bp/staging/fleet-secret holds no machine image." in text
+    assert ("the-secret-of" in text, "digest" in form) == (False, False)
+
+
 async def test_a_roll_needs_a_test_or_a_tick(clicks: Clicks, memory: MemoryCloud, soft: None) -> None:
     memory.groups.join(memory.base_id)
     text, form = await clicks.plan("roll")
@@ -149,6 +156,7 @@ async def test_a_roll_that_is_canceled_before_its_proof_is_taken_back(
     _, form = await clicks.plan("roll", workflow="soft", canary_seconds=172_800)
     page = await clicks.agree("roll", {**form, "values": await picture(control_plane)})
     await clicks.until(page, lambda text: "Waiting for the worker of i-" in text)
+    assert await clicks.agree("roll", form) == page  # a second click, though a roll runs
     await clicks.browser.post(f"{page}/cancel")
     text = await clicks.ended(page)
     assert "It was canceled by admin@" in text
