@@ -22,6 +22,7 @@ from lab.deploy.stacks import SITE_ADDRESS, Deployment
 from lab.lab import Lab
 from lab.runbook.files import GRAPH, MODEL, OUTPUT_NODE, SLUG, write_files
 from lab.runbook.operator import Operator, StepFailed
+from lab.runbook.page import FleetPage
 from lab.runbook.site import serving, settings_of
 
 STAGE: Final = "staging"
@@ -43,6 +44,7 @@ class Walk:
     port: int = field(default_factory=free_port)
     took: dict[str, float] = field(default_factory=dict)
     operator: Operator = field(init=False)
+    page: FleetPage = field(init=False)
     deployment: Deployment = field(init=False)
     _undo: ExitStack = field(default_factory=ExitStack)
 
@@ -81,6 +83,9 @@ class Walk:
         with self.step("Step 5: apply the bundle to the dev node, and test again"):
             self.operator.types("bundles", "apply", _BUNDLE, "--instance", node, "--yes")
             self.run_on(node)
+            self.page.does(
+                "apply", bundle=self.operator.asks("bundles", "show", _BUNDLE)["bundle_id"], instance_id=node
+            )
         with self.step("Steps 6 and 7: export API JSON, create the workflow"):
             files = ("workflow.json", "--slug", SLUG, "--output-node", OUTPUT_NODE)
             self.operator.types("workflows", "import", *files, "--property-file", "properties.json")
@@ -101,7 +106,7 @@ class Walk:
         with self.step("Step 10 again: bake, and roll the group while jobs run"):
             self.roll_while_jobs_run()
         with self.step("Verification: the fleet goes back to zero"):
-            self.operator.types("devnode", "stop", node, "--yes")
+            self.page.does("stop", instance_id=node)
             self.await_size(0, real_seconds=420)
 
     def deploy(self) -> None:
@@ -129,6 +134,7 @@ class Walk:
         site = self._undo.enter_context(serving(settings, self.port, self.folder))
         key = {"COMFYFLEET_URL": site.url, "COMFYFLEET_API_KEY": site.key}
         self.operator = Operator({**self.lab.environment(), **key}, self.folder)
+        self.page = self._undo.enter_context(FleetPage(site, STAGE, FLEET))
         self.operator.types("system")
         self.operator.types("fleets", "create", FLEET, "--stage", STAGE)
 
