@@ -11,6 +11,10 @@ MAX_LOG_CHARACTERS: Final = 2_000_000
 """What is kept of one operation's log; installers say much, and the logs bucket has all of it."""
 
 
+LOGS_KEPT: Final = 100
+"""Of so many operations of a fleet the logs are kept; that they were, and how they ended, stays."""
+
+
 class OperationKind(StrEnum):
     """What an operation does, named as acts of the audit are."""
 

@@ -12,7 +12,7 @@ from comfyfleet.core.roles import Role
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.fleets import service as fleets
 from comfyfleet.server.models import Operation
-from comfyfleet.server.operations import service
+from comfyfleet.server.operations import repository, service
 from comfyfleet.server.operations.service import NewLine, NewOperation, OperationRunning
 
 FLEET = "local/gpu-default"
@@ -92,6 +92,20 @@ async def test_one_that_lost_its_process_is_given_up_and_says_what_to_do(
         end = control_plane.clock() + timedelta(seconds=5)
         await service.end(session, silent.id, OperationStatus.SUCCEEDED, "It had only been slow.", {}, end)
     assert (await operator.get(f"/operations/{silent.id}"))["status"] == "succeeded"
+
+
+async def test_logs_of_the_newest_operations_are_kept(control_plane: ControlPlane, operator: OperatorAccess) -> None:
+    first, _ = await begin(control_plane, lock="bake:first")
+    await tell(control_plane, first.id, "Launching")
+    async with control_plane.wiring.sessions.begin() as session:
+        await repository.drop_old_logs(session, first.fleet_id, 1)
+    assert len(await operator.get(f"/operations/{first.id}/log")) == 1
+    second, _ = await begin(control_plane, lock="bake:second")
+    await tell(control_plane, second.id, "Launching")
+    async with control_plane.wiring.sessions.begin() as session:
+        await repository.drop_old_logs(session, first.fleet_id, 1)
+    assert await operator.get(f"/operations/{first.id}/log") == []
+    assert len(await operator.get(f"/operations/{second.id}/log")) == 1
 
 
 async def test_a_cancel_reaches_whoever_carries_it_out_and_later_ones_are_refused(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -80,6 +80,12 @@ async def silent_since(session: AsyncSession, then: datetime) -> list[Operation]
     """Return what runs and has not told since that it lives; locked, and not what others look after."""
     query = select(Operation).where(_RUNNING, Operation.seen_at < then)
     return list(await session.scalars(query.with_for_update(skip_locked=True, of=Operation)))
+
+
+async def drop_old_logs(session: AsyncSession, fleet_id: int, keep: int) -> None:
+    """Forget what all but the newest operations of a fleet said."""
+    mine = select(Operation.id).where(Operation.fleet_id == fleet_id).order_by(Operation.id.desc())
+    await session.execute(delete(OperationLine).where(OperationLine.operation_id.in_(mine.offset(keep))))
 
 
 async def add_lines(session: AsyncSession, lines: Sequence[OperationLine]) -> None:

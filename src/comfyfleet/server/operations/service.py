@@ -9,7 +9,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from comfyfleet.core.errors import Conflict, NotFound
-from comfyfleet.core.operations import SILENT, LineKind, OperationKind, OperationStatus, after_interruption
+from comfyfleet.core.operations import (
+    LOGS_KEPT,
+    SILENT,
+    LineKind,
+    OperationKind,
+    OperationStatus,
+    after_interruption,
+)
 from comfyfleet.server.audit import service as audit
 from comfyfleet.server.auth.principal import Principal
 from comfyfleet.server.db import publish
@@ -96,6 +103,7 @@ async def begin(
         what = f"Operation {other.id}, '{other.title}', runs already." if other else "Something else ran until now."
         raise OperationRunning(what, hint="Wait for its end, or cancel it on its page.")
     if is_new:
+        await repository.drop_old_logs(session, fleet.id, LOGS_KEPT)
         await audit.record(session, principal, new.kind, new.subject, {"operation": found.id, "title": new.title})
         await publish(session, operation_topic(found.id))
     return found, is_new
