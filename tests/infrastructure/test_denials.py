@@ -138,13 +138,33 @@ def test_a_machine_touches_no_other_group(accounts: Accounts, stage: str) -> Non
     )
 
 
-def test_the_control_plane_points_fleets_to_bundles_and_only_reads_their_images(accounts: Accounts, stage: str) -> None:
+def test_the_control_plane_points_its_own_fleets_to_bundles_and_images(accounts: Accounts, stage: str) -> None:
     ssm = accounts.of_control_plane("ssm")
-    name = names.image_parameter(stage, FLEET)
-    assert ssm.get_parameter(Name=name)["Parameter"]["Value"]
-    assert denied(lambda: ssm.put_parameter(Name=name, Value="ami-1", Overwrite=True))
-    assert denied(lambda: ssm.get_parameter(Name=names.image_parameter(stage, OTHER)))
-    ssm.put_parameter(Name=names.active_bundle_parameter(stage, FLEET), Value="none", Overwrite=True)
+    for name in (names.active_bundle_parameter, names.image_parameter):
+        own, other = name(stage, FLEET), name(stage, OTHER)
+        assert ssm.get_parameter(Name=own)["Parameter"]["Value"]
+        ssm.put_parameter(Name=own, Value="none", Overwrite=True)
+        assert denied(lambda name=other: ssm.get_parameter(Name=name)), other
+        assert denied(lambda name=other: ssm.put_parameter(Name=name, Value="x", Overwrite=True)), other
+
+
+def test_the_control_plane_reads_no_secret_by_its_parameter(accounts: Accounts, stage: str) -> None:
+    ssm = accounts.of_control_plane("ssm")
+    for name in (names.fleet_secret_parameter(stage), names.app_key_parameter(stage), "/bp/else/fleet-secret"):
+        assert denied(lambda name=name: ssm.get_parameter(Name=name)), name
+
+
+def test_the_control_plane_rolls_its_own_groups_alone(accounts: Accounts, stage: str) -> None:
+    scaling = accounts.of_control_plane("autoscaling")
+    assert denied(lambda: scaling.start_instance_refresh(AutoScalingGroupName=names.group_name(stage, OTHER)))
+    assert denied(lambda: scaling.start_instance_refresh(AutoScalingGroupName=names.group_name("another", FLEET)))
+
+
+def test_the_control_plane_may_not_act_on_machines_without_tags(accounts: Accounts) -> None:
+    """The emulator knows no tags in conditions, and denies what has one: `test_operating` asserts the conditions."""
+    ec2 = accounts.of_control_plane("ec2")
+    assert denied(lambda: ec2.terminate_instances(InstanceIds=["i-0123456789abcdef0"]))
+    assert denied(lambda: ec2.stop_instances(InstanceIds=["i-0123456789abcdef0"]))
 
 
 def denied(call: Any) -> bool:
