@@ -19,8 +19,8 @@ class Chart:
 
 
 def charts_of(series: FleetSeries) -> list[Chart]:
-    """Return the charts of a fleet, in their order."""
-    return [
+    """Return the charts of a fleet, in their order; only a fleet in a cloud has one of machines."""
+    charts = [
         Chart("queue", "Queue", _queue(series.points)),
         Chart("age", "Longest wait", _age(series.points)),
         Chart("throughput", "Throughput", _throughput(series)),
@@ -28,6 +28,8 @@ def charts_of(series: FleetSeries) -> list[Chart]:
         Chart("durations", "Durations", _durations(series.points)),
         Chart("capacity", "Capacity", _capacity(series.points)),
     ]
+    wanted = _known(point.desired for point in series.points)
+    return [*charts, Chart("machines", "Machines", _machines(series.points, wanted))] if wanted else charts
 
 
 def columns_of(series: FleetSeries) -> dict[str, list[float | int | None]]:
@@ -90,6 +92,12 @@ def _capacity(points: Sequence[FleetPoint]) -> str:
     used = sum(point.processing or 0 for point in measured) / room
     room_now = count_text(round(measured[-1].capacity or 0), "job")
     return f"Room for {room_now} at a time lately; {used:.0%} was used on average."
+
+
+def _machines(points: Sequence[FleetPoint], wanted: list[float]) -> str:
+    working = _known(point.workers for point in points)
+    lately = f"{count_text(round(wanted[-1]), 'machine')} wanted lately, {number_text(max(wanted))} at most"
+    return f"{lately}; {count_text(round(working[-1]), 'worker')} active." if working else f"{lately}."
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

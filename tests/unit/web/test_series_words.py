@@ -44,6 +44,14 @@ def test_where_nothing_was_measured_that_is_told() -> None:
     assert told["durations"] == "No job was completed."
 
 
+def test_only_a_fleet_in_a_cloud_has_a_chart_of_machines() -> None:
+    assert "machines" not in words({"workers": 1})
+    assert words({"desired": 3, "workers": 0}, {"desired": 1, "workers": 1})["machines"] == (
+        "1 machine wanted lately, 3 at most; 1 worker active."
+    )
+    assert words({"desired": 2})["machines"] == "2 machines wanted lately, 2 at most."
+
+
 def test_a_busy_fleet_is_told_in_sentences() -> None:
     before = {
         "queued": 4,

@@ -9,6 +9,7 @@ const CHARTS = {
   errors: { unit: count, lines: [["failed", "failed", "red", "bars"]] },
   durations: { unit: span, lines: [["median_seconds", "median", "primary", "sparse"], ["p95_seconds", "95 %", "purple", "sparse"]] },
   capacity: { unit: count, lines: [["capacity", "capacity", "secondary", "line"], ["processing", "processing", "primary", "area"]] },
+  machines: { unit: count, lines: [["desired", "wanted", "secondary", "line"], ["workers", "active workers", "green", "area"]] },
 };
 const HEIGHT = 140;
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
