@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROCESSES ?= 3
+PROCESSES ?= 4
 REAL_COMFYUI := .cache/realcomfyui
 PEERS := .cache/bench
 EMULATORS := .cache/emulators
@@ -22,7 +22,7 @@ up: $(VENV)/.runtime ## Run everything on this machine until Ctrl-C
 	@$(BIN)/comfyfleet up --data .data
 
 test: $(VENV)/.dev $(EMULATORS)/.installed $(WORKER)/.installed ## Run all tests; those with a browser in a process of their own, for it has an event loop of its own
-	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --ignore tests/browser
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --ignore tests/browser
 	@$(BIN)/python -m pytest tests/browser
 
 test-browser: $(VENV)/.dev ## Walk through all pages with a real Chromium

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -13,6 +13,15 @@ import asyncpg
 import pytest
 
 from comfyfleet.cloud.local.postgres import EmbeddedPostgres
+
+
+_FOLDERS: Final = ("tests/lab", "tests/infrastructure", "tests/ports", "tests/e2e", "tests/integration")
+"""Those whose files wait most, first: a file that is begun last keeps one process busy when the others have ended."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long."""
+    items.sort(key=lambda item: next((at for at, one in enumerate(_FOLDERS) if item.nodeid.startswith(one)), 99))
 
 
 class FreshDatabase(Protocol):
