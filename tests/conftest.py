@@ -14,7 +14,6 @@ import pytest
 
 from comfyfleet.cloud.local.postgres import EmbeddedPostgres
 
-
 _FOLDERS: Final = ("tests/lab", "tests/infrastructure", "tests/ports", "tests/e2e", "tests/integration")
 """Those whose files wait most, first: a file that is begun last keeps one process busy when the others have ended."""
 
