@@ -44,6 +44,7 @@ def operated_site(database_url: str, folder: Path) -> Iterator[OperatedSite]:
     finally:
         over.set()
         thread.join(60)
+        memory.commands.end_all()
 
 
 class QuietAlarms:

@@ -1,5 +1,6 @@
 """Commands on machines, run for real."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -98,6 +99,14 @@ class ShellCommands:
             return
         self.canceled.append(command_id)
         os.killpg(self._running[command_id].pid, signal.SIGTERM)
+
+    def end_all(self) -> None:
+        """End what nobody looks at any more, such as what read the output of a script that was cut off."""
+        for command_id, process in self._running.items():
+            if command_id not in self._over:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
 
     def disk(self, instance_id: str) -> Path:
         root = self.folder / instance_id

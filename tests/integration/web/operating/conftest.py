@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ _HIDDEN = re.compile(r'<input type="hidden" (?:id="\w+" )?name="(\w+)" value="([
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> MemoryCloud:
-    """Return a cloud whose machines have what a dev node's scripts call."""
+def memory(tmp_path: Path) -> Iterator[MemoryCloud]:
+    """Yield a cloud whose machines have what a dev node's scripts call."""
     memory = MemoryCloud(tmp_path / "cloud")
     memory.commands.programs = {"curl": say(), "sleep": say(), "journalctl": say("no GPU")}
-    return memory
+    yield memory
+    memory.commands.end_all()
 
 
 @pytest.fixture
