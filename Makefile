@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROCESSES ?= 4
+PROCESSES ?= 3
 REAL_COMFYUI := .cache/realcomfyui
 PEERS := .cache/bench
 EMULATORS := .cache/emulators

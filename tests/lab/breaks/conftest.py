@@ -1,4 +1,4 @@
-"""One fleet for all of these tests: each begins by saying how many machines it wants, and leaves them in good order."""
+"""One fleet for the tests of a file: each begins by saying how many machines it wants, and leaves them in good order."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _QUICK: Final = {
 }
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The lab, a control plane on a Postgres of its own, and a group without machines."""
     folder = tmp_path_factory.mktemp("world")
