@@ -1,4 +1,4 @@
-"""One fleet for the tests of a file: each begins by saying how many machines it wants, and leaves them in good order."""
+"""One fleet for the tests of a file: each says first how many machines it wants, and leaves them in good order."""
 
 import time
 from collections.abc import Iterator
