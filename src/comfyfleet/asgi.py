@@ -1,5 +1,6 @@
 """The whole site as one ASGI app: the control plane's API and the pages."""
 
+import functools
 import socket
 from typing import Final
 
@@ -46,7 +47,8 @@ def run_site(settings: ServerSettings, *, host: str, port: int, proxies: str) ->
 def _clouds(settings: ServerSettings) -> Clouds | None:
     if settings.cloud != "aws" or not settings.pages_operate:
         return None
-    return lambda stage: aws_cloud(stage, settings.aws_default_region, settings.name_prefix)
+    # Once a stage: nine clients and a call to STS, for which the fleet's page would pay every ten seconds.
+    return functools.cache(lambda stage: aws_cloud(stage, settings.aws_default_region, settings.name_prefix))
 
 
 def run_notice(words: str, *, host: str, port: int) -> None:

@@ -37,7 +37,9 @@ async def add(session: AsyncSession, operation: Operation) -> bool:
     return await session.scalar(query) is not None
 
 
-async def page(session: AsyncSession, *, fleet_id: int | None, before: int | None, limit: int) -> list[Operation]:
+async def page(
+    session: AsyncSession, *, fleet_id: int | None, before: int | None = None, limit: int
+) -> list[Operation]:
     """Return operations of one fleet or of all, newest first."""
     query = select(Operation).order_by(Operation.id.desc()).limit(limit)
     if fleet_id is not None:
@@ -45,11 +47,6 @@ async def page(session: AsyncSession, *, fleet_id: int | None, before: int | Non
     if before is not None:
         query = query.where(Operation.id < before)
     return list(await session.scalars(query))
-
-
-async def newest_of(session: AsyncSession, fleet_id: int, limit: int) -> list[Operation]:
-    """Return the newest operations of a fleet."""
-    return await page(session, fleet_id=fleet_id, before=None, limit=limit)
 
 
 async def note_alive(session: AsyncSession, operation_id: int, now: datetime) -> str | None:

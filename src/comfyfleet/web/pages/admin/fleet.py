@@ -39,13 +39,13 @@ async def show_fleet(
     newest, _ = await bundles.newest(session, limit=_BUNDLES_TO_CHOOSE, offset=0)
     context = {
         "fleet": await overview(session, fleet),
-        "path": _path(fleet),
+        "path": path_of(fleet),
         "pointer": pointers.as_written(wiring, fleet),
         "is_in_cloud": wiring.groups is not None,
         "machines": request.app.state.machines.show(fleet) if wiring.groups else None,
         "can_verb": request.app.state.desk.is_open,
         "nodes": request.app.state.nodes.show(fleet) if request.app.state.nodes else None,
-        "operations": [view(one) for one in await operations.newest_of(session, fleet.id, _LAST)],
+        "operations": [view(one) for one in await operations.page(session, fleet_id=fleet.id, limit=_LAST)],
         "served": await repository.workflows_of(session, fleet.id),
         "workflows": await workflows.names(session),
         "history": await repository.activations(session, fleet.id, _HISTORY_LINES),
@@ -60,7 +60,7 @@ async def show_coverage(request: Request, stage: str, slug: str, viewer: Viewer,
     fleet = await service.find(session, clean(stage), clean(slug))
     context = {
         "fleet": fleet,
-        "path": _path(fleet),
+        "path": path_of(fleet),
         "coverage": await coverage_of(session, fleet, await _active(session, fleet)),
     }
     return render_admin(request, viewer, "fleets/coverage.html", context)
@@ -76,7 +76,7 @@ async def show_plan(
     change = compare(views.manifest_of(active), views.manifest_of(chosen)) if active else None
     context = {
         "fleet": fleet,
-        "path": _path(fleet),
+        "path": path_of(fleet),
         "chosen": views.summary(chosen, []),
         "active": views.reference(active) if active else None,
         "difference": views.difference(active, chosen, change) if active and change else None,
@@ -102,7 +102,7 @@ async def activate_bundle(
         session, operator, fleet, bundle or None, accept_missing=accept_missing, now=wiring.clock()
     )
     target = f"{pointer.bundle.name}@{pointer.bundle.version}" if pointer.bundle else "no bundle"
-    return done(request, _path(fleet), f"{service.label(fleet)} points to {target}.")
+    return done(request, path_of(fleet), f"{service.label(fleet)} points to {target}.")
 
 
 @router.post("/pointer")
@@ -121,7 +121,7 @@ async def assign_workflows(
     fleet = await service.find(session, clean(stage), clean(slug))
     form = await request.form(max_fields=2000)
     await service.assign(session, operator, fleet, [clean(str(value)) for value in form.getlist("workflow")])
-    return done(request, _path(fleet), "The workflows of this fleet were saved.")
+    return done(request, path_of(fleet), "The workflows of this fleet were saved.")
 
 
 @router.post("/name")
@@ -136,7 +136,7 @@ async def rename_fleet(
     """Change the fleet's name for people."""
     fleet = await service.find(session, clean(stage), clean(slug))
     await service.rename(session, operator, fleet, clean(name))
-    return done(request, _path(fleet), "The name was saved.")
+    return done(request, path_of(fleet), "The name was saved.")
 
 
 @router.post("/delete")
@@ -151,5 +151,6 @@ async def _active(session: AsyncSession, fleet: Fleet) -> Bundle | None:
     return await bundles.by_id(session, fleet.active_bundle_id) if fleet.active_bundle_id else None
 
 
-def _path(fleet: Fleet) -> str:
+def path_of(fleet: Fleet) -> str:
+    """Return the address of a fleet's page."""
     return f"/admin/comfyui/fleets/{fleet.stage}/{fleet.slug}"

@@ -22,6 +22,7 @@ from comfyfleet.web.notices import done
 from comfyfleet.web.operating.desk import Desk
 from comfyfleet.web.operating.forms import VerbForm
 from comfyfleet.web.operating.verbs import VERBS, Verb
+from comfyfleet.web.pages.admin.fleet import path_of
 from comfyfleet.web.templating import clean
 
 router = APIRouter(prefix="/admin/comfyui/fleets/{stage}/{slug}/verbs/{name}", include_in_schema=False)
@@ -53,7 +54,7 @@ async def show_verb(
         problem = error
     context = {
         "fleet": fleet,
-        "path": _path(fleet),
+        "path": path_of(fleet),
         "name": name,
         "verb": verb,
         "given": {**_defaults(verb), **given},
@@ -129,7 +130,3 @@ async def _choices(session: AsyncSession, verb: Verb, fleet: Fleet, request: Req
         found = await workflows.by_slugs(session, [request.query_params.get("workflow", "")])
         choices["tested"] = (await workflow_views(session, list(found.values())))[0] if found else None
     return choices
-
-
-def _path(fleet: Fleet) -> str:
-    return f"/admin/comfyui/fleets/{fleet.stage}/{fleet.slug}"
